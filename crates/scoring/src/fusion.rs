@@ -1,0 +1,103 @@
+//! Fusion: log-odds of the modalities pooled relative to the person's own rate, weighed by
+//! reliability and discounted for their correlation (SCORING §6).
+//!
+//! Genest & Zidek 1986 (log opinion pool), Bordley 1982 (relative to the prior), Winkler 1981 and
+//! Clemen & Winkler 1985 (dependent experts).
+
+use crate::model::FusionSpec;
+use crate::numeric::{clip, clip_logit, finite};
+
+/// Outcomes known of a person before a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcomes {
+    pub n: f64,
+    pub worse: f64,
+}
+
+impl Outcomes {
+    /// π_u: the person's own rate of *worse*, shrunk to the population's. 0..1.
+    pub fn worse_rate(&self, spec: &FusionSpec) -> f64 {
+        let n = finite(self.n).max(0.0);
+        let worse = clip(finite(self.worse), 0.0, n);
+        let total = finite(spec.prior_strength + n);
+        if total <= 0.0 {
+            return spec.prior_rate;
+        }
+        clip(
+            finite(spec.prior_strength * spec.prior_rate + worse) / total,
+            0.0,
+            1.0,
+        )
+    }
+}
+
+/// What the pool made of the modalities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fused {
+    /// L, clipped.
+    pub logit: f64,
+    /// L before clipping.
+    pub unclipped_logit: f64,
+    /// Discount for correlation, rᵀr / rᵀRr; 0 without evidence.
+    pub kappa: f64,
+    /// Effective number of independent modalities, (Σr)² / rᵀRr; 0 without evidence.
+    pub k_eff: f64,
+    /// κ·r·(ℓ − l_u) by modality.
+    pub contributions: [f64; 4],
+}
+
+/// Perfectly opposed evidence makes rᵀRr vanish; κ is limited to 1/this.
+const LEAST_SPREAD: f64 = 1e-6;
+
+/// L = l_u + κ Σ r(ℓ − l_u).
+///
+/// `logits` are clipped log-odds, `None` where the modality is absent; `reliability` 0..1 (that of
+/// an absent modality is not read); `own_logit` is l_u.
+pub fn fuse(
+    logits: &[Option<f64>; 4],
+    reliability: &[f64; 4],
+    rho: &[[f64; 4]; 4],
+    own_logit: f64,
+) -> Fused {
+    let r = present_reliability(logits, reliability);
+    let (mut squares, mut spread) = (0.0, 0.0);
+    for i in 0..4 {
+        squares += r[i] * r[i];
+        for j in 0..4 {
+            spread += r[i] * rho[i][j] * r[j];
+        }
+    }
+    let total: f64 = r.iter().sum();
+    let spread = f64::max(spread, LEAST_SPREAD * squares);
+    let (kappa, k_eff) = if spread > 0.0 {
+        (squares / spread, total * total / spread)
+    } else {
+        (0.0, 0.0)
+    };
+
+    let mut contributions = [0.0; 4];
+    for i in 0..4 {
+        if let Some(logit) = logits[i] {
+            contributions[i] = kappa * r[i] * (logit - own_logit);
+        }
+    }
+    let unclipped_logit = own_logit + contributions.iter().sum::<f64>();
+    Fused {
+        logit: clip_logit(unclipped_logit),
+        unclipped_logit,
+        kappa,
+        k_eff,
+        contributions,
+    }
+}
+
+/// r with 0 for absent modalities.
+pub fn present_reliability(logits: &[Option<f64>; 4], reliability: &[f64; 4]) -> [f64; 4] {
+    let mut r = [0.0; 4];
+    for i in 0..4 {
+        if logits[i].is_some() {
+            r[i] = reliability[i];
+        }
+    }
+    r
+}

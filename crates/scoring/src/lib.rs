@@ -1,0 +1,43 @@
+//! The mathematics of mindmeasure, with no database in it.
+//!
+//! Pure functions of f64: NaN and ±Inf never enter or leave, sums always run in the order of the
+//! specification, and the same input gives the same bits.
+#![forbid(unsafe_code)]
+
+pub mod baseline;
+pub mod change;
+pub mod correlation;
+pub mod distribution;
+pub mod document;
+pub mod drivers;
+pub mod evidence;
+pub mod features;
+pub mod fusion;
+pub mod kept;
+pub mod modality;
+pub mod model;
+pub mod numeric;
+pub mod person;
+pub mod platt;
+pub mod population;
+pub mod quality;
+pub mod report;
+pub mod session;
+pub mod smoothing;
+mod spec;
+pub mod trend;
+pub mod uncertainty;
+
+pub use baseline::Baseline;
+pub use document::{Column, Document, Owner};
+pub use drivers::{Drivers, Item};
+pub use evidence::Calibration;
+pub use features::{Extracted, Leaf};
+pub use fusion::Outcomes;
+pub use kept::{Kept, Stored};
+pub use modality::{AssessmentType, Modality};
+pub use model::{Model, SpecError};
+pub use person::{Metric, Metrics, Mood, Person, Session};
+pub use quality::Qc;
+pub use session::{score, Scored};
+pub use smoothing::Smoothed;

@@ -1,0 +1,249 @@
+//! Is a score rising or falling over a window? Theil–Sen slope with Sen's interval, Mann–Kendall.
+//!
+//! Mann 1945; Kendall 1975; Theil 1950; Sen 1968 (JASA 63:1379–1389). Both are rank methods: one
+//! wild session moves neither the slope nor the verdict. Neither corrects for autocorrelation, so
+//! p is optimistic for a series in which one bad day follows another.
+
+use crate::distribution::{normal_cdf, normal_quantile};
+use crate::numeric::finite;
+
+/// Most points of one window. The slopes between all pairs are held in memory: 16 MB at this size.
+pub const MAX_POINTS: usize = 2000;
+/// Up to this many points without ties the p of Mann–Kendall is exact.
+pub const EXACT_POINTS: usize = 10;
+/// Fewer points have no direction: with four, even a perfect order has p = 1/12, so that nothing
+/// but "stable" could ever be said.
+pub const MIN_POINTS: usize = 5;
+/// A direction is named at p < this, two-sided.
+pub const ALPHA: f64 = 0.05;
+
+/// Where a series goes; higher values are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Improving,
+    Stable,
+    Declining,
+    InsufficientData,
+}
+
+impl Direction {
+    /// The words of the trend document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Improving => "improving",
+            Self::Stable => "stable",
+            Self::Declining => "declining",
+            Self::InsufficientData => "insufficient data",
+        }
+    }
+}
+
+/// One window's trend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trend {
+    pub n: usize,
+    /// Mann–Kendall's S: pairs that rise minus pairs that fall.
+    pub s: i64,
+    /// Variance of S without a trend, corrected for ties in value and in time.
+    pub variance_s: f64,
+    /// Standardised S with continuity correction.
+    pub z: f64,
+    /// Two-sided p of `z`.
+    pub p_normal: f64,
+    /// Exact two-sided p for at most [`EXACT_POINTS`] points without ties.
+    pub p_exact: Option<f64>,
+    /// Kendall's τ_b; None where all values or all times are equal.
+    pub tau_b: Option<f64>,
+    /// Median of the slopes between all pairs, units of the value per day.
+    pub slope: f64,
+    /// Median value − slope · median time: the value at day 0.
+    pub intercept: f64,
+    /// Sen's 95 % interval of the slope.
+    pub slope_low: f64,
+    pub slope_high: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TrendError {
+    #[error("a trend needs two points at different times")]
+    TooFew,
+    #[error("at most 2000 points in one window")]
+    TooMany,
+    #[error("a time or value is not finite")]
+    NotFinite,
+}
+
+impl Trend {
+    /// The exact p where there is one, else the normal approximation's.
+    pub fn p(&self) -> f64 {
+        self.p_exact.unwrap_or(self.p_normal)
+    }
+
+    /// Rising or falling at p < [`ALPHA`]. The sign is that of S, which p is about; the slope is 0
+    /// where most pairs are tied.
+    pub fn direction(&self) -> Direction {
+        if self.n < MIN_POINTS {
+            Direction::InsufficientData
+        } else if self.p() >= ALPHA {
+            Direction::Stable
+        } else if self.s > 0 {
+            Direction::Improving
+        } else {
+            Direction::Declining
+        }
+    }
+}
+
+/// The trend of (day, value) points, in any order.
+pub fn trend(points: &[(f64, f64)]) -> Result<Trend, TrendError> {
+    if points.iter().any(|(t, y)| !t.is_finite() || !y.is_finite()) {
+        return Err(TrendError::NotFinite);
+    }
+    if points.len() > MAX_POINTS {
+        return Err(TrendError::TooMany);
+    }
+    let n = points.len();
+    let mut slopes = Vec::with_capacity(n * n.saturating_sub(1) / 2);
+    let mut s = 0i64;
+    for (i, first) in points.iter().enumerate() {
+        for second in &points[i + 1..] {
+            let (from, to) = if first.0 <= second.0 {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            if from.0 < to.0 {
+                // Halved differences, because the difference of two extremes overflows.
+                let slope = (0.5 * to.1 - 0.5 * from.1) / (0.5 * to.0 - 0.5 * from.0);
+                slopes.push(finite(slope));
+                s += i64::from(to.1 > from.1) - i64::from(to.1 < from.1);
+            }
+        }
+    }
+    if slopes.is_empty() {
+        return Err(TrendError::TooFew);
+    }
+    slopes.sort_unstable_by(f64::total_cmp);
+
+    let times = tie_sizes(points.iter().map(|p| p.0));
+    let values = tie_sizes(points.iter().map(|p| p.1));
+    let variance_s = variance(n, &times, &values);
+    let z = match s {
+        0 => 0.0,
+        _ if variance_s <= 0.0 => 0.0,
+        s => (s - s.signum()) as f64 / variance_s.sqrt(),
+    };
+    let slope = median_of_sorted(&slopes);
+    let (slope_low, slope_high) = sen_interval(&slopes, n, &times, &values);
+    let untied = times.is_empty() && values.is_empty();
+    Ok(Trend {
+        n,
+        s,
+        variance_s,
+        z,
+        p_normal: (2.0 * normal_cdf(-z.abs())).min(1.0),
+        p_exact: (untied && n <= EXACT_POINTS).then(|| exact_p(n, s)),
+        tau_b: tau_b(n, s, &times, &values),
+        slope,
+        intercept: finite(
+            median(points.iter().map(|p| p.1)) - finite(slope * median(points.iter().map(|p| p.0))),
+        ),
+        slope_low,
+        slope_high,
+    })
+}
+
+/// The direction of (day, value) points; what has no trend has insufficient data.
+pub fn direction(points: &[(f64, f64)]) -> Direction {
+    trend(points).map_or(Direction::InsufficientData, |t| t.direction())
+}
+
+/// Sizes of the groups of equal numbers, groups of one left out.
+fn tie_sizes(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+        .chunk_by(|x, y| x == y)
+        .filter(|group| group.len() > 1)
+        .map(|group| group.len() as f64)
+        .collect()
+}
+
+/// Σ over tie groups of f(size).
+fn over(ties: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    ties.iter().map(|t| f(*t)).sum()
+}
+
+fn triple(t: f64) -> f64 {
+    t * (t - 1.0) * (2.0 * t + 5.0)
+}
+
+/// Kendall 1975, eq. 4.4: ties in both rankings.
+fn variance(n: usize, times: &[f64], values: &[f64]) -> f64 {
+    let n = n as f64;
+    let mut variance = (triple(n) - over(times, triple) - over(values, triple)) / 18.0;
+    let pairs = |t: f64| t * (t - 1.0);
+    let triples = |t: f64| t * (t - 1.0) * (t - 2.0);
+    if n > 2.0 {
+        variance += over(times, triples) * over(values, triples) / (9.0 * triples(n));
+    }
+    variance + over(times, pairs) * over(values, pairs) / (2.0 * pairs(n))
+}
+
+fn tau_b(n: usize, s: i64, times: &[f64], values: &[f64]) -> Option<f64> {
+    let pairs = |t: f64| 0.5 * t * (t - 1.0);
+    let all = pairs(n as f64);
+    let untied = (all - over(times, pairs)) * (all - over(values, pairs));
+    (untied > 0.0).then(|| (s as f64 / untied.sqrt()).clamp(-1.0, 1.0))
+}
+
+/// P(|S| ≥ |s|) over all n! orders, from the number of permutations with each number of
+/// inversions (Kendall 1975, §5.2).
+fn exact_p(n: usize, s: i64) -> f64 {
+    let mut orders = vec![1.0];
+    for size in 2..=n {
+        let mut next = vec![0.0; orders.len() + size - 1];
+        for (inversions, count) in orders.iter().enumerate() {
+            for added in 0..size {
+                next[inversions + added] += count;
+            }
+        }
+        orders = next;
+    }
+    let pairs = (n * (n - 1) / 2) as i64;
+    let total: f64 = orders.iter().sum();
+    let extreme: f64 = (0..=pairs)
+        .zip(&orders)
+        .filter(|(inversions, _)| (pairs - 2 * inversions).abs() >= s.abs())
+        .map(|(_, count)| count)
+        .sum();
+    extreme / total
+}
+
+/// Sen 1968, eq. 2.6, with the ranks rounded and bounded as is usual since Gilbert 1987, §16.4.
+fn sen_interval(slopes: &[f64], n: usize, times: &[f64], values: &[f64]) -> (f64, f64) {
+    let n = n as f64;
+    let variance = (triple(n) - over(times, triple) - over(values, triple)) / 18.0;
+    let half = normal_quantile(1.0 - 0.5 * ALPHA) * variance.max(0.0).sqrt();
+    let count = slopes.len() as f64;
+    let last = slopes.len() - 1;
+    let upper = (0.5 * (count + half)).round_ties_even() as usize;
+    let lower = (0.5 * (count - half)).round_ties_even() - 1.0;
+    // `as` saturates: a negative rank is 0.
+    (slopes[(lower as usize).min(last)], slopes[upper.min(last)])
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    median_of_sorted(&sorted)
+}
+
+fn median_of_sorted(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[middle],
+        _ => 0.5 * sorted[middle - 1] + 0.5 * sorted[middle],
+    }
+}

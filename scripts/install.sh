@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds the extension and installs it into the PostgreSQL of PG_CONFIG.
+# A program of its own so that errors stop it even where its caller tests the
+# status (bash switches errexit off in functions called from a condition).
+set -euo pipefail
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+check_rust
+choose_postgres
+postgres_is_there
+cd "$MM_ROOT"
+if [[ -w "$("$PG_CONFIG" --pkglibdir)" && -w "$("$PG_CONFIG" --sharedir)/extension" ]]; then
+    exec cargo pgrx install --release -c "$PG_CONFIG"
+fi
+
+# `cargo pgrx install --sudo` would copy onto the loaded library, which crashes
+# running backends; cp --remove-destination gives it a new inode.
+staging=$MM_ROOT/target/staging
+rm -rf "$staging"
+cargo pgrx package -c "$PG_CONFIG" --out-dir "$staging"
+as_root cp -R --remove-destination "$staging/." /

@@ -1,0 +1,98 @@
+-- Runs before anything else of CREATE EXTENSION mindmeasure: refuses a schema in which
+-- names are taken, makes the roles, and fills the gaps of `auth` where there are any.
+
+-- One error that names every clash, before anything has been changed.
+DO $bootstrap$
+DECLARE
+    -- tests/sql/names_taken.sql holds this list against what is really made.
+    tables CONSTANT text[] := ARRAY[
+        'profiles', 'session_keys', 'assessment_sessions', 'assessment_sessions_archive',
+        'text_analysis', 'audio_analysis', 'visual_analysis', 'passive_analysis',
+        'fusion_outputs', 'mind_measure_scores', 'session_insights', 'session_outcomes',
+        'user_baselines', 'user_feature_baselines', 'user_calibration',
+        'mm_models', 'mm_schema_migrations'];
+    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()'];
+    taken text[];
+BEGIN
+    SELECT pg_catalog.array_agg(clash ORDER BY clash) INTO taken
+    FROM (
+        SELECT pg_catalog.format('table %s.%I', '@extschema@', t) AS clash
+        FROM pg_catalog.unnest(tables) AS t
+        -- While pg_restore runs (see mm_migrate) the tables come from the dump.
+        WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t)) IS NOT NULL
+        UNION ALL
+        SELECT pg_catalog.format('function %s.%s', '@extschema@', f)
+        FROM pg_catalog.unnest(functions) AS f
+        WHERE pg_catalog.to_regprocedure(pg_catalog.format('%s.%s', '@extschema@', f)) IS NOT NULL
+        UNION ALL
+        -- Names beginning with mm_ are ours: any argument list counts.
+        SELECT pg_catalog.format('function %s', p.oid::pg_catalog.regprocedure)
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('@extschema@')
+          AND p.proname OPERATOR(pg_catalog.~) '^mm_'
+    ) AS clashes;
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION 'mindmeasure cannot be installed in schema %: these names are taken: %',
+            '@extschema@', pg_catalog.array_to_string(taken, ', ')
+            USING ERRCODE = 'duplicate_object',
+                  DETAIL = 'Nothing has been changed.',
+                  HINT = 'Install into a schema of its own: CREATE SCHEMA mindmeasure; CREATE EXTENSION mindmeasure SCHEMA mindmeasure; '
+                         'or rename the objects named above first. Tables that an earlier mindmeasure left behind: move them '
+                         'aside with ALTER TABLE ... SET SCHEMA.';
+    END IF;
+END
+$bootstrap$;
+
+-- Roles belong to the cluster, not to the database: another database may have made them.
+DO $bootstrap$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['mindmeasure_owner', 'mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) name) THEN
+            BEGIN
+                EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- made by a CREATE EXTENSION in another database at this moment
+            END;
+        END IF;
+    END LOOP;
+    -- What scoring writes in its own name counts as written by the system.
+    IF NOT pg_catalog.pg_has_role('mindmeasure_owner', 'mindmeasure_system', 'USAGE') THEN
+        GRANT mindmeasure_system TO mindmeasure_owner;
+    END IF;
+END
+$bootstrap$;
+
+-- Supabase's roles are made NOINHERIT, so that a plain GRANT would have no effect on
+-- policies and privileges. From PostgreSQL 16 on the grant itself can inherit; before,
+-- it is a property of the role, changed only where nothing else hangs on it.
+DO $bootstrap$
+DECLARE
+    pair text[];
+BEGIN
+    FOREACH pair SLICE 1 IN ARRAY ARRAY[['authenticated', 'mindmeasure_user'], ['service_role', 'mindmeasure_system']] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) pair[1]);
+        CONTINUE WHEN pg_catalog.pg_has_role(pair[1], pair[2], 'USAGE');
+        IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 160000 THEN
+            EXECUTE pg_catalog.format('GRANT %I TO %I WITH INHERIT TRUE', pair[2], pair[1]);
+        ELSE
+            EXECUTE pg_catalog.format('GRANT %I TO %I', pair[2], pair[1]);
+            IF NOT pg_catalog.pg_has_role(pair[1], pair[2], 'USAGE') THEN
+                IF (SELECT pg_catalog.count(*) FROM pg_catalog.pg_auth_members AS m
+                    JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) m.member
+                    WHERE r.rolname OPERATOR(pg_catalog.=) pair[1]) OPERATOR(pg_catalog.=) 1 THEN
+                    EXECUTE pg_catalog.format('ALTER ROLE %I INHERIT', pair[1]);
+                ELSE
+                    RAISE WARNING 'role % is a member of % but does not inherit it', pair[1], pair[2]
+                        USING HINT = pg_catalog.format('ALTER ROLE %I INHERIT; changes what it inherits from its other roles too.', pair[1]);
+                END IF;
+            END IF;
+        END IF;
+    END LOOP;
+END
+$bootstrap$;
+
+-- Tables are made as mindmeasure_owner, which so owns them and is reached by nobody's default privileges.
+GRANT USAGE, CREATE ON SCHEMA @extschema@ TO mindmeasure_owner;
+GRANT USAGE ON SCHEMA @extschema@ TO mindmeasure_user, mindmeasure_system, mindmeasure_auditor;

@@ -1,0 +1,93 @@
+-- Runs last: owners, grants and comments of the functions, then the tables.
+
+-- Whatever PUBLIC or the schema's default privileges were given is taken back. A definer function
+-- owned by a superuser would bypass even FORCE ROW LEVEL SECURITY.
+DO $privileges$
+DECLARE
+    function record;
+    grantee text;
+BEGIN
+    FOR function IN
+        SELECT p.oid::pg_catalog.regprocedure AS name, p.prosecdef, p.proowner,
+               coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) AS acl
+        FROM pg_catalog.pg_proc AS p
+        JOIN pg_catalog.pg_depend AS d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+            AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+        JOIN pg_catalog.pg_extension AS e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+            AND e.extname OPERATOR(pg_catalog.=) 'mindmeasure'
+    LOOP
+        FOR grantee IN
+            SELECT DISTINCT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+                                 ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+            FROM pg_catalog.aclexplode(function.acl) AS a
+            WHERE a.grantee OPERATOR(pg_catalog.<>) function.proowner
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', function.name, grantee);
+        END LOOP;
+        IF function.prosecdef THEN
+            EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO mindmeasure_owner', function.name);
+        END IF;
+    END LOOP;
+END
+$privileges$;
+
+-- CHECK constraints run with the rights of who writes the row.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_validate_json(text, text, jsonb),
+    @extschema@.mm_refuse(text, text),
+    @extschema@.mm_json_schema(text),
+    @extschema@.mm_fuse_session(uuid, boolean),
+    @extschema@.mm_record_outcome(uuid, boolean, text)
+TO mindmeasure_user, mindmeasure_system;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_json_schema(text) TO mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_fuse_pending(integer),
+    @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid),
+    @extschema@.mm_update_baselines(uuid),
+    @extschema@.mm_rescore_user(uuid),
+    @extschema@.mm_register_model(jsonb),
+    @extschema@.mm_activate_model(text),
+    @extschema@.mm_caller_is_system(),
+    @extschema@.mm_person_lock_key(uuid)
+TO mindmeasure_system;
+-- Only who makes a trigger needs its function.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.update_updated_at_column(),
+    @extschema@.mm_refuse_change(),
+    @extschema@.mm_refuse_forged_times(),
+    @extschema@.mm_guard_session(),
+    @extschema@.mm_register_session_key(),
+    @extschema@.mm_fill_owner(),
+    @extschema@.mm_fill_session_time()
+TO mindmeasure_owner;
+
+COMMENT ON FUNCTION @extschema@.mm_fuse_session(uuid, boolean) IS
+    'Scores a session from its newest analyses and returns its row of fusion_outputs; in one transaction and exactly once: called again it returns the stored row. refresh => true scores modalities that arrived since. Caller: the system role, or the session''s person. Errors: P0002 no such session, MM001 no analysis, MM002 archived, 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_fuse_pending(integer) IS
+    'Queue worker: scores up to max_sessions (1 or more) sessions whose expected analyses have all arrived, or whose newest is older than mindmeasure.settle_interval, and refreshes scored ones that got a further modality within mindmeasure.refresh_window; each person''s oldest first. A session that cannot be scored becomes failed with its failure_reason and stops nothing. Several workers may run at once. Returns the number scored. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid) IS
+    'The sessions that mm_fuse_pending() would score: settled is the time before which a newest analysis must lie, window_start the oldest late analysis looked at, person one person or NULL for all; refresh says that the session is scored already.';
+COMMENT ON FUNCTION @extschema@.mm_update_baselines(uuid) IS
+    'Rebuilds a person''s user_feature_baselines and user_baselines from their scored sessions, archived ones too, in time order; returns how many these were. System role only (42501); 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_rescore_user(uuid) IS
+    'Replays a person''s scored sessions, archived ones too, in time order from nothing with the active model, and rewrites scores and baselines; returns how many these were. System role only (42501); 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_record_outcome(uuid, boolean, text) IS
+    'Records whether the person was worse than their own usual at a session, and who says so (source, 1 to 100 characters). A later word replaces an earlier one. Counts for scores of later sessions. Caller: the system role, or the session''s person. Errors: P0002 no such session, 22004 NULL, 22023 source.';
+COMMENT ON FUNCTION @extschema@.mm_register_model(jsonb) IS
+    'Checks a model specification (docs/scoring.md) and adds it to mm_models, inactive; returns its model_version. Errors: 22023 with the path of what is wrong, 42710 the version exists. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_activate_model(text) IS
+    'Makes a registered model the one that scores new sessions; scored sessions keep theirs until mm_rescore_user(). Errors: 42704 no such model, 22004 NULL. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_migrate() IS
+    'Brings the tables to what this version of the extension expects: applies the migrations not yet applied, in order, and returns them. CREATE and ALTER EXTENSION do so by themselves; by hand after restoring an older dump. Superuser. Errors: 55000 an applied migration''s file has changed.';
+COMMENT ON FUNCTION @extschema@.mm_json_schema(text) IS
+    'The JSON Schema (draft 2020-12) that a JSONB column is held to, e.g. mood, text_data, vocal_characteristics. Errors: 42704 no such schema; the hint lists them.';
+COMMENT ON FUNCTION @extschema@.mm_validate_json(text, text, jsonb) IS
+    'CHECK of a JSONB column: true where the document fits the named schema and is no larger than mindmeasure.max_document_bytes nor deeper than 64 levels; else 23514 naming every failing path of the field, never a value.';
+COMMENT ON FUNCTION @extschema@.mm_refuse(text, text) IS
+    'For CHECK (condition OR mm_refuse(field, requirement)): always raises 23514 «field: must be requirement» with a hint.';
+COMMENT ON FUNCTION @extschema@.mm_caller_is_system() IS
+    'Whether the caller, before any SECURITY DEFINER, has the system role.';
+COMMENT ON FUNCTION @extschema@.mm_person_lock_key(uuid) IS
+    'Key of the advisory transaction lock under which a person''s sessions are scored one after another.';
+
+SELECT @extschema@.mm_migrate();

@@ -1,0 +1,19 @@
+-- What a session says: the columns of the session and of the newest analysis of each modality.
+-- @source@ gives the sessions, @documents@ the JSONB columns that the model reads.
+SELECT s.id,
+       s.created_at,
+       s.assessment_type,
+       coalesce(s.mood_after, s.mood_before) AS mood,
+       ARRAY[t.id IS NOT NULL, a.id IS NOT NULL, v.id IS NOT NULL, p.id IS NOT NULL] AS arrived,
+       ARRAY[t.text_wellness_score::float8, a.audio_wellness_score::float8,
+             v.visual_wellness_score::float8, p.passive_wellness_score::float8] AS wellness
+       @documents@
+FROM (@source@) AS s
+LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
+                   ORDER BY x.processed_at DESC, x.id DESC LIMIT 1) AS t ON true
+LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
+                   ORDER BY x.processed_at DESC, x.id DESC LIMIT 1) AS a ON true
+LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
+                   ORDER BY x.processed_at DESC, x.id DESC LIMIT 1) AS v ON true
+LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id
+                   ORDER BY x.processed_at DESC, x.id DESC LIMIT 1) AS p ON true

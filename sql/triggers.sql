@@ -1,0 +1,174 @@
+-- Trigger functions. What is guarded stands with each table (sql/migrations).
+
+CREATE FUNCTION @extschema@.update_updated_at_column() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at = now();
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.update_updated_at_column() IS
+    'Trigger: sets updated_at to the time of the transaction, whatever the statement says.';
+
+CREATE FUNCTION @extschema@.handle_new_user() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- In a restore (every pg_dump script turns row_security off) the profiles come by themselves.
+    IF current_setting('row_security') = 'off' THEN
+        RETURN NEW;
+    END IF;
+    -- A sign-up is never blocked by its profile: over-long names are cut, a profile that
+    -- is there already stays.
+    INSERT INTO @extschema@.profiles (user_id, display_name, first_name, last_name)
+    VALUES (
+        NEW.id,
+        left(coalesce(NEW.raw_user_meta_data ->> 'display_name', NEW.email), 200),
+        left(NEW.raw_user_meta_data ->> 'first_name', 200),
+        left(NEW.raw_user_meta_data ->> 'last_name', 200)
+    )
+    ON CONFLICT DO NOTHING;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.handle_new_user() IS
+    'Trigger on auth.users: gives a new account its profile. Never blocks the sign-up: names are cut at 200 characters, an existing profile is kept.';
+
+CREATE FUNCTION @extschema@.mm_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '%: cannot change after the row has been inserted', array_to_string(TG_ARGV, ', ')
+        USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME,
+              HINT = 'The identity and time of a row are fixed. Leave these columns out of the UPDATE.';
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_refuse_change() IS
+    'Trigger: refuses a change to the columns named as arguments (23514). The trigger''s WHEN says when.';
+
+CREATE FUNCTION @extschema@.mm_refuse_forged_times() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF (NEW.created_at <> now() OR NEW.updated_at <> now())
+       AND NOT pg_has_role('mindmeasure_system', 'USAGE') THEN
+        RAISE EXCEPTION 'created_at, updated_at: are set by the database'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'Leave both columns out of the INSERT. Past sessions are imported by the system role.';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_refuse_forged_times() IS
+    'Trigger: a user cannot choose created_at or updated_at (42501); the system role can, to import the past.';
+
+CREATE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- The seed's CHECK constraints hold as well; they cannot carry a hint.
+    IF NEW.status NOT IN ('pending', 'processing', 'completed', 'failed') THEN
+        RAISE EXCEPTION 'status: is not one of pending, processing, completed, failed'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_status_valid',
+                  HINT = 'Leave status out of the INSERT: a session starts as pending.';
+    END IF;
+    IF NEW.assessment_type NOT IN ('full', 'quick', 'voice-only') THEN
+        RAISE EXCEPTION 'assessment_type: is not one of full, quick, voice-only'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_assessment_type_valid',
+                  HINT = 'Use full, quick or voice-only; left out it is full.';
+    END IF;
+    IF pg_has_role('mindmeasure_system', 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status = 'completed' OR NEW.failure_reason IS NOT NULL THEN
+            RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
+                USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                      HINT = 'Insert the session as pending; mm_fuse_session() completes it.';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (NEW.status = 'completed' AND OLD.status <> 'completed')
+       OR NEW.failure_reason IS DISTINCT FROM OLD.failure_reason THEN
+        RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'Call mm_fuse_session() with the session''s id: it scores and completes it.';
+    END IF;
+    IF OLD.status = 'completed' AND
+       (NEW.status, NEW.category, NEW.assessment_type, NEW.mood_before, NEW.text_data, NEW.audio_data, NEW.visual_data)
+       IS DISTINCT FROM
+       (OLD.status, OLD.category, OLD.assessment_type, OLD.mood_before, OLD.text_data, OLD.audio_data, OLD.visual_data) THEN
+        RAISE EXCEPTION 'status, category, assessment_type, mood_before, text_data, audio_data, visual_data: cannot change in a completed session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'A completed session takes mood_after and reflection_notes only. Start a new session for new answers.';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
+    'Trigger on assessment_sessions: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501).';
+
+CREATE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing'
+            USING ERRCODE = 'not_null_violation', TABLE = TG_TABLE_NAME, COLUMN = 'user_id',
+                  HINT = 'Give user_id, or set the request''s claims so that auth.uid() knows the person.';
+    END IF;
+    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+    VALUES (NEW.id, NEW.user_id, NEW.created_at)
+    ON CONFLICT (id) DO NOTHING;
+    -- A data-only restore brings the keys first: the very same identity may come again.
+    IF NOT FOUND AND NOT EXISTS (
+        SELECT FROM @extschema@.session_keys AS k
+        WHERE k.id = NEW.id AND k.user_id = NEW.user_id AND k.created_at = NEW.created_at) THEN
+        RAISE EXCEPTION 'id: a session with this id exists or has existed'
+            USING ERRCODE = 'unique_violation', TABLE = TG_TABLE_NAME, COLUMN = 'id',
+                  HINT = 'Leave id out of the INSERT: the database makes a fresh one.';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
+    'Trigger on assessment_sessions: registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
+
+CREATE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    key record;
+BEGIN
+    SELECT k.user_id, k.created_at INTO key FROM @extschema@.session_keys AS k WHERE k.id = NEW.session_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'session_id: there is no such session'
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'session_id',
+                  HINT = 'Insert the session into assessment_sessions first.';
+    END IF;
+    IF NEW.user_id IS NULL THEN
+        NEW.user_id := key.user_id;
+    ELSIF NEW.user_id <> key.user_id THEN
+        RAISE EXCEPTION 'user_id: is not the person of this session'
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'user_id',
+                  HINT = 'Leave user_id out: it is filled from the session.';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_fill_owner() IS
+    'Trigger on what belongs to a session: fills user_id from session_keys; refuses an unknown session or another person''s (23503).';
+
+CREATE FUNCTION @extschema@.mm_fill_session_time() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.session_created_at IS NULL THEN
+        NEW.session_created_at := (SELECT k.created_at FROM @extschema@.session_keys AS k WHERE k.id = NEW.session_id);
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_fill_session_time() IS
+    'Trigger: fills session_created_at from session_keys where it was left out.';

@@ -1,0 +1,71 @@
+//! Who calls, and the one lock a person.
+
+use pgrx::{direct_function_call, pg_sys, IntoDatum, Spi, Uuid};
+
+use crate::error::{Error, Result};
+
+/// Whether the caller acts for the platform: a member of mindmeasure_system, or a superuser.
+///
+/// Scoring runs as its owner (SECURITY DEFINER); the outer user is who called it, after any SET
+/// ROLE, and cannot be changed from within a definer function.
+pub fn is_system() -> bool {
+    // SAFETY: plain look-ups; a missing role gives InvalidOid, of which nobody is a member.
+    unsafe {
+        let system = pg_sys::get_role_oid(c"mindmeasure_system".as_ptr(), true);
+        system != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), system)
+    }
+}
+
+/// Whether the caller acts for the platform: for functions written in SQL.
+#[pgrx::pg_extern(stable, parallel_restricted)]
+#[pgrx::search_path(pg_catalog, pg_temp)]
+fn mm_caller_is_system() -> bool {
+    is_system()
+}
+
+/// Key of the advisory lock that serialises the scoring of one person.
+#[pgrx::pg_extern(immutable, strict, parallel_safe)]
+#[pgrx::search_path(pg_catalog, pg_temp)]
+fn mm_person_lock_key(user_id: Uuid) -> i64 {
+    lock_key(user_id)
+}
+
+/// # Errors
+/// [`Error::NotAllowed`] for anybody but the system role.
+pub fn require_system() -> Result<()> {
+    if is_system() {
+        Ok(())
+    } else {
+        Err(Error::NotAllowed)
+    }
+}
+
+/// Whether the caller is the platform, or the person themself.
+pub fn may_act_for(user_id: Uuid) -> Result<bool> {
+    if is_system() {
+        return Ok(true);
+    }
+    let person: Option<Uuid> = Spi::connect(|client| client.select("SELECT auth.uid()", Some(1), &[])?.first().get_one())?;
+    Ok(person == Some(user_id))
+}
+
+/// Waits until nobody else scores this person, until the end of the transaction.
+///
+/// One lock a person: two sessions cannot race on one baseline, and a batch that takes people in
+/// a fixed order cannot deadlock. mm_fuse_pending() tries the same key from SQL.
+pub fn lock_person(user_id: Uuid) {
+    // SAFETY: a built-in function called with an argument of its declared type.
+    unsafe {
+        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int8, &[lock_key(user_id).into_datum()]);
+    }
+}
+
+fn lock_key(user_id: Uuid) -> i64 {
+    // SAFETY: a built-in function called with arguments of its declared types.
+    let key: Option<i64> =
+        unsafe { direct_function_call(pg_sys::uuid_hash_extended, &[user_id.into_datum(), PERSON_LOCK.into_datum()]) };
+    key.unwrap_or(PERSON_LOCK)
+}
+
+/// Keeps our advisory locks apart from an application's own: "mindmeas" in ASCII.
+const PERSON_LOCK: i64 = 0x6d69_6e64_6d65_6173;

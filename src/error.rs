@@ -1,0 +1,157 @@
+//! Everything a caller can do wrong, in one table: condition → SQLSTATE, message, hint.
+//!
+//! A message names the field and never a value: values are personal data, and messages go to logs.
+
+use std::ffi::{c_char, c_int, CString};
+
+use mindmeasure_scoring::SpecError;
+use pgrx::pg_sys;
+use pgrx::spi::SpiError;
+
+/// What can go wrong for a caller's reason, or for the database's.
+#[derive(Debug)]
+pub enum Error {
+    /// An argument that may not be NULL is.
+    Missing(&'static str),
+    /// There is no such session, or it is not the caller's: the answer is the same.
+    UnknownSession,
+    /// The session has no analysis row at all.
+    NoAnalysis,
+    /// The session has been moved to the archive.
+    Archived,
+    /// The caller has neither the system role nor is the person.
+    NotAllowed,
+    /// An argument outside its limits: field, requirement.
+    Invalid(&'static str, String),
+    /// A model specification that cannot be used.
+    Specification(SpecError),
+    DuplicateModel(String),
+    UnknownModel(String),
+    NoActiveModel,
+    UnknownJsonSchema(String),
+    /// A JSON document that does not fit its schema: one line a failing path.
+    Document { message: String, hint: String },
+    /// A CHECK written with mm_refuse().
+    Requirement { field: String, requirement: String },
+    /// An applied migration file is not what it was.
+    ChangedMigration(&'static str),
+    /// Stored state that scoring wrote itself cannot be read back.
+    Stored(String),
+    Spi(SpiError),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<SpiError> for Error {
+    fn from(error: SpiError) -> Self {
+        Error::Spi(error)
+    }
+}
+
+impl Error {
+    fn sqlstate(&self) -> &'static [u8; 5] {
+        match self {
+            Error::Missing(_) => b"22004",
+            Error::UnknownSession => b"P0002",
+            Error::NoAnalysis => b"MM001",
+            Error::Archived => b"MM002",
+            Error::NotAllowed => b"42501",
+            Error::Invalid(..) | Error::Specification(_) => b"22023",
+            Error::DuplicateModel(_) => b"42710",
+            Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
+            Error::NoActiveModel | Error::ChangedMigration(_) => b"55000",
+            Error::Document { .. } | Error::Requirement { .. } => b"23514",
+            Error::Stored(_) | Error::Spi(_) => b"XX000",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Error::Missing(field) => format!("{field}: is missing"),
+            Error::UnknownSession => "session_id: there is no such session".into(),
+            Error::NoAnalysis => "session_id: the session has no analysis to score".into(),
+            Error::Archived => "session_id: the session is archived".into(),
+            Error::NotAllowed => "permission denied: this is for the system role".into(),
+            Error::Invalid(field, requirement) => format!("{field}: must be {requirement}"),
+            Error::Specification(error) => format!("spec.{}: {}", error.path, error.message),
+            Error::DuplicateModel(version) => format!("spec.model_version: {version} is registered already"),
+            Error::UnknownModel(version) => format!("version: there is no model {version}"),
+            Error::NoActiveModel => "there is no active model".into(),
+            Error::UnknownJsonSchema(name) => format!("name: there is no JSON Schema {name}"),
+            Error::Document { message, .. } => message.clone(),
+            Error::Requirement { field, requirement } => format!("{field}: must be {requirement}"),
+            Error::ChangedMigration(file) => format!("migration {file} is not the one that was applied"),
+            Error::Stored(what) => format!("the stored score cannot be read back: {what}"),
+            Error::Spi(error) => format!("query failed: {error}"),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Error::Missing(field) => format!("Give {field}."),
+            Error::UnknownSession => "Insert the session into assessment_sessions first; a user reaches only their own.".into(),
+            Error::NoAnalysis => "Insert at least one row into text_analysis, audio_analysis, visual_analysis or passive_analysis first.".into(),
+            Error::Archived => "Its score, if it had one, is in fusion_outputs; an archived session is not scored any more.".into(),
+            Error::NotAllowed => "SET ROLE mindmeasure_system, or be granted it.".into(),
+            Error::Invalid(..) => "See the comment on the function: \\df+ in psql.".into(),
+            Error::Specification(error) => error.hint.clone(),
+            Error::DuplicateModel(_) => "A registered model never changes: choose a new model_version.".into(),
+            Error::UnknownModel(_) => "SELECT model_version FROM mm_models lists them.".into(),
+            Error::NoActiveModel => "SELECT mm_activate_model('v1.0');".into(),
+            Error::UnknownJsonSchema(_) => format!("One of {}.", crate::validate::names()),
+            Error::Document { hint, .. } => hint.clone(),
+            Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
+            Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
+            Error::Stored(_) => "SELECT mm_rescore_user(user_id) scores the person's sessions anew.".into(),
+            Error::Spi(_) => "This should not happen: please report it with the server's log.".into(),
+        }
+    }
+
+    /// Ends the statement with this error.
+    ///
+    /// pgrx raises only the SQLSTATEs it knows by name and turns all others into XX000, so this
+    /// talks to ereport itself. ereport jumps out of the function: everything Rust owns is dropped
+    /// before, which is why it is called at the very end of an SQL function and nowhere else.
+    pub fn raise(self) -> ! {
+        let code = self.sqlstate();
+        let sqlstate = code.iter().rev().fold(0, |packed, &character| {
+            (packed << 6) | ((c_int::from(character) - c_int::from(b'0')) & 0x3F)
+        });
+        let message = palloc_text(self.message());
+        let hint = palloc_text(self.hint());
+        drop(self);
+        // SAFETY: the strings are palloc'd and outlive the call; errstart with ERROR always
+        // returns true, and errfinish with ERROR does not return.
+        unsafe {
+            errstart(pg_sys::elog::PgLogLevel::ERROR as c_int, std::ptr::null());
+            errcode(sqlstate);
+            errmsg(c"%s".as_ptr(), message);
+            errhint(c"%s".as_ptr(), hint);
+            errfinish(c"mindmeasure".as_ptr(), 0, std::ptr::null());
+        }
+        unreachable!("errfinish returned from an ERROR")
+    }
+}
+
+/// A copy that belongs to Postgres' current memory context.
+fn palloc_text(text: String) -> *const c_char {
+    let owned = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    // SAFETY: `owned` is a NUL-terminated string for the duration of the call.
+    unsafe { pg_sys::pstrdup(owned.as_ptr()) }
+}
+
+unsafe extern "C-unwind" {
+    fn errstart(elevel: c_int, domain: *const c_char) -> bool;
+    fn errcode(sqlerrcode: c_int) -> c_int;
+    fn errmsg(format: *const c_char, ...) -> c_int;
+    fn errhint(format: *const c_char, ...) -> c_int;
+    fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
+}
+
+/// `Ok` or the end of the statement.
+pub fn or_raise<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => error.raise(),
+    }
+}

@@ -1,0 +1,247 @@
+//! mm_fuse_session(): the main job. In one transaction and exactly once.
+
+use mindmeasure_scoring::{score, Baseline, Kept, Modality, Scored, Stored};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+use pgrx::Uuid;
+use serde_json::Value;
+
+use crate::caller::{lock_person, may_act_for};
+use crate::error::{or_raise, Error, Result};
+use crate::jsonb::JsonbText;
+use crate::load::{four, metric_baseline, Columns};
+use crate::models::{self, Prepared};
+use crate::sql::Schema;
+use crate::store::{self, Identity, Learnt};
+
+const IDENTIFY: &str = include_str!("../sql/scoring/identify.sql");
+const STORED: &str = include_str!("../sql/scoring/stored.sql");
+
+/// One row of fusion_outputs, with the columns of the seed.
+struct Row {
+    session_id: Uuid,
+    user_id: Uuid,
+    p_worse_fused: f64,
+    p_worse: [Option<f64>; 4],
+    score: i32,
+    score_smoothed: f64,
+    uncertainty: f64,
+    qc_overall: String,
+    drivers: String,
+    model_version: String,
+    created_at: TimestampWithTimeZone,
+}
+
+/// Scores a session and returns its row of fusion_outputs.
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn mm_fuse_session(
+    session_id: Option<Uuid>,
+    refresh: default!(Option<bool>, "false"),
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> TableIterator<
+    'static,
+    (
+        name!(session_id, Uuid),
+        name!(user_id, Uuid),
+        name!(p_worse_fused, f64),
+        name!(p_worse_audio, Option<f64>),
+        name!(p_worse_visual, Option<f64>),
+        name!(p_worse_text, Option<f64>),
+        name!(p_worse_passive, Option<f64>),
+        name!(score, i32),
+        name!(score_smoothed, f64),
+        name!(uncertainty, f64),
+        name!(qc_overall, String),
+        name!(drivers, JsonbText),
+        name!(model_version, String),
+        name!(created_at, TimestampWithTimeZone),
+    ),
+> {
+    let row = or_raise(fuse(session_id, refresh, &Schema::of(fcinfo)));
+    TableIterator::once((
+        row.session_id,
+        row.user_id,
+        row.p_worse_fused,
+        row.p_worse[Modality::Audio.index()],
+        row.p_worse[Modality::Visual.index()],
+        row.p_worse[Modality::Text.index()],
+        row.p_worse[Modality::Passive.index()],
+        row.score,
+        row.score_smoothed,
+        row.uncertainty,
+        row.qc_overall,
+        JsonbText(row.drivers),
+        row.model_version,
+        row.created_at,
+    ))
+}
+
+fn fuse(session_id: Option<Uuid>, refresh: Option<bool>, schema: &Schema) -> Result<Row> {
+    let session_id = session_id.ok_or(Error::Missing("session_id"))?;
+    let refresh = refresh.ok_or(Error::Missing("refresh"))?;
+    let found = Spi::connect(|client| identify(client, schema, session_id))?;
+    if !may_act_for(found.identity.user_id)? {
+        return Err(Error::UnknownSession);
+    }
+    found.check_place()?;
+    if found.scored && !refresh {
+        return Spi::connect(|client| Ok(stored_row(client, schema, session_id)?.row));
+    }
+    lock_person(found.identity.user_id);
+    Spi::connect_mut(|client| fuse_locked(client, schema, found, refresh))
+}
+
+/// Where a session is, whose it is, and the model that scores it.
+struct Found {
+    identity: Identity,
+    present: bool,
+    archived: bool,
+    scored: bool,
+    model: Option<(String, TimestampWithTimeZone)>,
+}
+
+impl Found {
+    fn check_place(&self) -> Result<()> {
+        match (self.present, self.archived) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Error::Archived),
+            (false, false) => Err(Error::UnknownSession),
+        }
+    }
+}
+
+fn identify(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result<Found> {
+    let row = schema.query(IDENTIFY).read(client, &[session_id.into()])?.next().ok_or(Error::UnknownSession)?;
+    let mut columns = Columns::new(&row);
+    let identity = Identity { session_id, user_id: columns.required("user_id")?, created_at: columns.required("created_at")? };
+    let (present, archived) = (columns.required("present")?, columns.required("archived")?);
+    let scored = columns.next::<String>()?.is_some();
+    let model = columns.next::<String>()?.zip(columns.next::<TimestampWithTimeZone>()?);
+    Ok(Found { identity, present, archived, scored, model })
+}
+
+/// The rest, with the person's lock held and a fresh view of what others committed.
+fn fuse_locked(client: &mut SpiClient<'_>, schema: &Schema, found: Found, refresh: bool) -> Result<Row> {
+    let session_id = found.identity.session_id;
+    let (version, model_created_at) = found.model.clone().ok_or(Error::NoActiveModel)?;
+    let prepared = models::prepared(schema, &version, model_created_at)?;
+    let identity = found.identity;
+    let loaded = prepared.plan.one(client, &prepared.model, session_id, identity.user_id, identity.created_at)?;
+    // Archived or deleted while we waited for the lock.
+    let Some(loaded) = loaded else {
+        identify(client, schema, session_id)?.check_place()?;
+        return Err(Error::UnknownSession);
+    };
+    if loaded.scored && !found.scored {
+        // Somebody else scored it while we waited: their model counts.
+        let found = identify(client, schema, session_id)?;
+        return fuse_locked(client, schema, found, refresh);
+    }
+    if !loaded.scored {
+        if !loaded.session.arrived.contains(&true) {
+            return Err(Error::NoAnalysis);
+        }
+        let scored = score(&prepared.model, &loaded.person, &loaded.session, None);
+        return write(client, schema, prepared, identity, &loaded.session, scored);
+    }
+    let stored = stored_row(client, schema, session_id)?;
+    let nothing_new = Modality::ALL
+        .into_iter()
+        .all(|modality| !loaded.session.arrived[modality.index()] || stored.arrived.iter().any(|name| name == modality.as_str()));
+    if !refresh || nothing_new {
+        return Ok(stored.row);
+    }
+    let kept = stored.kept(prepared)?;
+    let scored = score(&prepared.model, &loaded.person, &loaded.session, Some(&kept));
+    write(client, schema, prepared, identity, &loaded.session, scored)
+}
+
+fn write(client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, identity: Identity, session: &mindmeasure_scoring::Session, scored: Scored) -> Result<Row> {
+    let learnt = Learnt { features: scored.baselines.clone(), metrics: scored.metrics.clone() };
+    let created_at = store::score(client, schema, &prepared.model, identity, session, &scored, &learnt)?;
+    Ok(Row {
+        session_id: identity.session_id,
+        user_id: identity.user_id,
+        p_worse_fused: scored.p_worse_fused,
+        p_worse: scored.p_worse,
+        score: scored.score,
+        score_smoothed: scored.score_smoothed,
+        uncertainty: scored.uncertainty,
+        qc_overall: scored.qc_overall.as_str().to_owned(),
+        drivers: serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?,
+        model_version: prepared.model.model_version.clone(),
+        created_at,
+    })
+}
+
+/// A stored score, with what a refresh needs of it.
+struct StoredScore {
+    row: Row,
+    drivers: Value,
+    raw: [Option<f64>; 4],
+    feature_z: Vec<Option<f64>>,
+    arrived: Vec<String>,
+    learnt: Vec<String>,
+    combined_before: Baseline,
+    newest: bool,
+}
+
+fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result<StoredScore> {
+    let row = schema.query(STORED).read(client, &[session_id.into()])?.next().ok_or(Error::UnknownSession)?;
+    let mut columns = Columns::new(&row);
+    let user_id = columns.required("user_id")?;
+    let p_worse_fused = columns.required("p_worse_fused")?;
+    let (audio, visual, text, passive) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
+    let (score, score_smoothed) = (columns.required("score")?, columns.required("score_smoothed")?);
+    let (uncertainty, qc_overall) = (columns.required("uncertainty")?, columns.required::<String>("qc_overall")?);
+    let drivers = columns.document()?.unwrap_or(Value::Null);
+    let (model_version, created_at) = (columns.required("model_version")?, columns.required("created_at")?);
+    let raw = four(columns.required::<Vec<Option<f64>>>("raw")?)?;
+    let (feature_z, arrived, learnt) = (columns.list()?, columns.list()?, columns.list()?);
+    let combined_before = metric_baseline(columns.required("baseline_n")?, columns.required("baseline_mean")?, columns.required("baseline_m2")?);
+    let newest = columns.required("newest")?;
+    Ok(StoredScore {
+        row: Row {
+            session_id,
+            user_id,
+            p_worse_fused,
+            p_worse: [text, audio, visual, passive],
+            score,
+            score_smoothed,
+            uncertainty,
+            qc_overall,
+            drivers: drivers.to_string(),
+            model_version,
+            created_at,
+        },
+        drivers,
+        raw,
+        feature_z,
+        arrived,
+        learnt,
+        combined_before,
+        newest,
+    })
+}
+
+impl StoredScore {
+    fn kept(&self, prepared: &Prepared) -> Result<Kept> {
+        Kept::from_stored(
+            &prepared.model,
+            Stored {
+                drivers: &self.drivers,
+                feature_z: &self.feature_z,
+                raw: self.raw,
+                learnt: Modality::ALL.map(|modality| self.learnt.iter().any(|name| name == modality.as_str())),
+                combined_before: self.combined_before,
+                // All metrics learn at once, when the quality suffices.
+                combined_learnt: self.row.qc_overall != "insufficient",
+                newest: self.newest,
+            },
+        )
+        .map_err(Error::Stored)
+    }
+}

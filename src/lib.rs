@@ -1,0 +1,27 @@
+//! mindmeasure: the whole database of a mental-wellness assessment platform, as a PostgreSQL
+//! extension. This crate is the glue; the mathematics is in `crates/scoring`, the SQL in `sql/`.
+//!
+//! One session's way through the files: [`fuse`] (who may, one at a time a person) → [`load`] (one
+//! read) → `mindmeasure_scoring::score` (pure) → [`store`] (one write).
+
+pgrx::pg_module_magic!(name, version);
+
+mod caller;
+mod error;
+mod fuse;
+mod jsonb;
+mod learn;
+mod load;
+mod migrate;
+mod models;
+mod outcomes;
+mod schema;
+mod settings;
+mod sql;
+mod store;
+mod validate;
+
+#[pgrx::pg_guard]
+extern "C-unwind" fn _PG_init() {
+    settings::define();
+}

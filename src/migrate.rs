@@ -1,0 +1,140 @@
+//! mm_migrate(): brings the tables of the database to what this library expects.
+//!
+//! The extension owns functions and never tables: an extension's tables lose rows, columns,
+//! indexes and policies in pg_dump. So the tables are made by numbered files, applied once each.
+
+use pgrx::prelude::*;
+
+use crate::error::{or_raise, Error, Result};
+use crate::models;
+use crate::sql::Schema;
+
+struct Migration {
+    version: i32,
+    file: &'static str,
+    text: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal => $file:literal),* $(,)?) => {
+        static MIGRATIONS: &[Migration] = &[$(Migration {
+            version: $version,
+            file: $file,
+            text: include_str!(concat!("../sql/migrations/", $file)),
+        }),*];
+    };
+}
+
+migrations! {
+    1 => "V001__initial_schema.sql",
+    2 => "V002__add_user_baselines.sql",
+    3 => "V003__enhance_analysis_tables.sql",
+    4 => "V004__add_models_and_outcomes.sql",
+    5 => "V005__add_session_archive.sql",
+}
+
+impl Migration {
+    /// `V002__add_user_baselines.sql` → `add user baselines`
+    fn description(&self) -> String {
+        let words = self.file.split_once("__").map_or(self.file, |(_, words)| words);
+        words.trim_end_matches(".sql").replace('_', " ")
+    }
+}
+
+/// Applies the migrations that have not been applied, in order; returns those of this call.
+#[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_migrate(
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> TableIterator<'static, (name!(version, i32), name!(description, String))> {
+    TableIterator::new(or_raise(migrate(fcinfo)))
+}
+
+fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
+    // SAFETY: a plain flag.
+    let creating_extension = unsafe { pg_sys::creating_extension };
+    if creating_extension && restoring()? {
+        notice!(
+            "row_security is off, as in every pg_dump script: the tables are left to the dump. \
+             If this is no restore, run SELECT * FROM mm_migrate();"
+        );
+        return Ok(Vec::new());
+    }
+    let schema = Schema::of(fcinfo);
+    lock()?;
+    let mut applied = Vec::new();
+    Spi::run(AUTH)?;
+    as_owner(|| Spi::run(&schema.qualify(LEDGER)))?;
+    for migration in MIGRATIONS {
+        if apply(migration, &schema)? {
+            applied.push((migration.version, migration.description()));
+        }
+    }
+    if creating_extension {
+        Spi::run(RELEASE)?;
+    }
+    Spi::run(&schema.qualify(SIGN_UP))?;
+    models::install_builtin(&schema)?;
+    Ok(applied)
+}
+
+const AUTH: &str = include_str!("../sql/migrate/auth.sql");
+const LEDGER: &str = include_str!("../sql/migrate/ledger.sql");
+const RELEASE: &str = include_str!("../sql/migrate/release.sql");
+const SIGN_UP: &str = include_str!("../sql/migrate/sign_up.sql");
+
+fn restoring() -> Result<bool> {
+    Ok(Spi::get_one::<bool>("SELECT current_setting('row_security') = 'off'")?.unwrap_or(false))
+}
+
+/// One mm_migrate() at a time in this database.
+fn lock() -> Result<()> {
+    Ok(Spi::run("SELECT pg_advisory_xact_lock(hashtextextended('mindmeasure.mm_migrate', 0))")?)
+}
+
+fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
+    let checksum = checksum(migration.text)?;
+    let recorded: Option<String> = Spi::connect(|client| {
+        client
+            .select(
+                schema.qualify("SELECT checksum FROM @extschema@.mm_schema_migrations WHERE version = $1").as_str(),
+                Some(1),
+                &[migration.version.into()],
+            )?
+            .next()
+            .map_or(Ok(None), |row| row.get(1))
+    })?;
+    match recorded {
+        Some(recorded) if recorded == checksum => return Ok(false),
+        Some(_) => return Err(Error::ChangedMigration(migration.file)),
+        None => {}
+    }
+    as_owner(|| Spi::run(&schema.qualify(migration.text)))?;
+    Spi::run_with_args(
+        &schema.qualify("INSERT INTO @extschema@.mm_schema_migrations (version, description, checksum, extension_version) VALUES ($1, $2, $3, $4)"),
+        &[migration.version.into(), migration.description().into(), checksum.into(), env!("CARGO_PKG_VERSION").into()],
+    )?;
+    Ok(true)
+}
+
+fn checksum(text: &str) -> Result<String> {
+    Spi::get_one_with_args("SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')", &[text.into()])?
+        .ok_or_else(|| Error::Stored("checksum".into()))
+}
+
+/// Runs as mindmeasure_owner, who so owns what is made, out of reach of the default privileges
+/// that anybody may have set for the installing superuser.
+fn as_owner(run: impl FnOnce() -> std::result::Result<(), pgrx::spi::SpiError>) -> Result<()> {
+    let mut user = pg_sys::InvalidOid;
+    let mut context = 0;
+    // SAFETY: saved and set back below; on an error Postgres itself restores it at (sub)abort.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let owner = pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), false);
+        pg_sys::SetUserIdAndSecContext(owner, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+    }
+    let result = run();
+    // SAFETY: as above.
+    unsafe { pg_sys::SetUserIdAndSecContext(user, context) };
+    Ok(result?)
+}

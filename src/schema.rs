@@ -1,0 +1,8 @@
+//! The only place that orders the SQL of the install script.
+
+use pgrx::prelude::*;
+
+extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
+extension_sql_file!("../sql/triggers.sql", name = "triggers", requires = ["bootstrap"]);
+extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
+extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

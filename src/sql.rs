@@ -1,0 +1,91 @@
+//! Where the extension's objects are, and the queries of `sql/`, planned once a backend.
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::CStr;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{self, PgOid};
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
+
+use crate::error::Result;
+
+/// The schema in which the extension is installed.
+#[derive(Clone)]
+pub struct Schema {
+    pub oid: pg_sys::Oid,
+    /// Quoted where it has to be.
+    pub name: String,
+}
+
+impl Schema {
+    /// The schema of the function that is being called: where all of the extension is.
+    pub fn of(fcinfo: pg_sys::FunctionCallInfo) -> Schema {
+        // SAFETY: Postgres passes the call's own fmgr info; the look-ups return palloc'd strings.
+        unsafe {
+            let oid = pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid);
+            let name = pg_sys::quote_identifier(pg_sys::get_namespace_name(oid));
+            Schema { oid, name: CStr::from_ptr(name).to_string_lossy().into_owned() }
+        }
+    }
+
+    /// A query text with the schema put in, as CREATE EXTENSION does it in scripts.
+    pub fn qualify(&self, query: &str) -> String {
+        query.replace("@extschema@", &self.name)
+    }
+
+    /// The query of a file under `sql/`, planned at most once a backend and schema.
+    ///
+    /// Plans are never freed: there is a fixed number of queries, and Postgres itself plans anew
+    /// what a change of the tables has made stale.
+    pub fn query(&self, text: &'static str) -> &'static Query {
+        self.query_with(text, || text.to_owned())
+    }
+
+    /// The same for a query put together from files; `key` stands for it.
+    pub fn query_with(&self, key: &'static str, text: impl FnOnce() -> String) -> &'static Query {
+        thread_local! {
+            static QUERIES: RefCell<Vec<(pg_sys::Oid, *const u8, &'static Query)>> = const { RefCell::new(Vec::new()) };
+        }
+        QUERIES.with_borrow_mut(|queries| {
+            let known = queries.iter().find(|(oid, pointer, _)| (*oid, *pointer) == (self.oid, key.as_ptr()));
+            if let Some((_, _, query)) = known {
+                return *query;
+            }
+            let query: &'static Query = Box::leak(Box::new(Query::new(self.qualify(&text()))));
+            queries.push((self.oid, key.as_ptr(), query));
+            query
+        })
+    }
+}
+
+/// A query with its kept plan. The types of its parameters are those of its first call.
+pub struct Query {
+    text: String,
+    plan: OnceCell<OwnedPreparedStatement>,
+}
+
+impl Query {
+    pub fn new(text: String) -> Query {
+        Query { text, plan: OnceCell::new() }
+    }
+
+    fn plan(&self, client: &SpiClient<'_>, arguments: &[DatumWithOid<'_>]) -> Result<&OwnedPreparedStatement> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(plan);
+        }
+        let types: Vec<PgOid> = arguments.iter().map(|argument| PgOid::from(argument.oid())).collect();
+        let plan = client.prepare_mut(self.text.as_str(), &types)?.keep();
+        Ok(self.plan.get_or_init(|| plan))
+    }
+
+    /// Reads with the snapshot of the calling statement; works on a standby.
+    pub fn read<'conn>(&self, client: &SpiClient<'conn>, arguments: &[DatumWithOid<'_>]) -> Result<SpiTupleTable<'conn>> {
+        Ok(client.select(self.plan(client, arguments)?, None, arguments)?)
+    }
+
+    /// Runs with a snapshot of its own: sees what others committed while we waited for a lock.
+    pub fn run<'conn>(&self, client: &mut SpiClient<'conn>, arguments: &[DatumWithOid<'_>]) -> Result<SpiTupleTable<'conn>> {
+        let plan = self.plan(client, arguments)?;
+        Ok(client.update(plan, None, arguments)?)
+    }
+}
