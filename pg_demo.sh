@@ -80,7 +80,7 @@ score_cohort() {
     all=$(sql_value "$DATABASE" "SELECT pg_catalog.count(*) FROM public.assessment_sessions")
     while true; do
         scored=$(sql "$DATABASE" -At -c "SET ROLE mindmeasure_system" \
-            -c "SELECT pg_catalog.count(*) FROM public.mm_fuse_pending($BATCH)")
+            -c "SELECT public.mm_fuse_pending($BATCH)")
         [[ $scored -gt 0 ]] || break
         done=$((done + scored))
         step "  scored $done of $all sessions"
@@ -108,9 +108,10 @@ Look around${SUDO_USER:+ (the directory is closed to other users, hence sudo)}:
   $(connect_line)
 
 Why is the last session of person 04 scored as it is?
-  SELECT public.mm_explain_session(session_id)
-  FROM public.fusion_outputs JOIN public.profiles USING (user_id)
-  WHERE display_name LIKE 'Person 04%' ORDER BY session_created_at DESC LIMIT 1;
+  SELECT item ->> 'feature' AS feature, item ->> 'z' AS z, item ->> 'contribution' AS log_odds_of_worse
+  FROM (SELECT drivers FROM public.fusion_outputs JOIN public.profiles USING (user_id)
+        WHERE display_name LIKE 'Person 04%' ORDER BY session_created_at DESC LIMIT 1) AS newest,
+       jsonb_array_elements(drivers -> 'items') AS item;
 
 How did that person's score move?
   SELECT session_created_at::date AS day, score, round(score_smoothed::numeric, 1) AS smoothed, qc_overall

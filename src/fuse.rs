@@ -180,7 +180,6 @@ fn write(client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, ident
 /// A stored score, with what a refresh needs of it.
 struct StoredScore {
     row: Row,
-    drivers: Value,
     raw: [Option<f64>; 4],
     feature_z: Vec<Option<f64>>,
     arrived: Vec<String>,
@@ -197,7 +196,7 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
     let (audio, visual, text, passive) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
     let (score, score_smoothed) = (columns.required("score")?, columns.required("score_smoothed")?);
     let (uncertainty, qc_overall) = (columns.required("uncertainty")?, columns.required::<String>("qc_overall")?);
-    let drivers = columns.document()?.unwrap_or(Value::Null);
+    let drivers: String = columns.next()?.unwrap_or_else(|| "null".into());
     let (model_version, created_at) = (columns.required("model_version")?, columns.required("created_at")?);
     let raw = four(columns.required::<Vec<Option<f64>>>("raw")?)?;
     let (feature_z, arrived, learnt) = (columns.list()?, columns.list()?, columns.list()?);
@@ -213,11 +212,10 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
             score_smoothed,
             uncertainty,
             qc_overall,
-            drivers: drivers.to_string(),
+            drivers,
             model_version,
             created_at,
         },
-        drivers,
         raw,
         feature_z,
         arrived,
@@ -229,10 +227,11 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
 
 impl StoredScore {
     fn kept(&self, prepared: &Prepared) -> Result<Kept> {
+        let drivers: Value = serde_json::from_str(&self.row.drivers).map_err(|error| Error::Stored(error.to_string()))?;
         Kept::from_stored(
             &prepared.model,
             Stored {
-                drivers: &self.drivers,
+                drivers: &drivers,
                 feature_z: &self.feature_z,
                 raw: self.raw,
                 learnt: Modality::ALL.map(|modality| self.learnt.iter().any(|name| name == modality.as_str())),

@@ -2,7 +2,7 @@
 //! be relied on (SCORING §4 and §5).
 
 use crate::model::CalibrationPrior;
-use crate::numeric::{clip, clip_logit, finite, sigmoid};
+use crate::numeric::{clip, clip_logit, clip_probability, finite, sigmoid};
 
 /// Platt's line ℓ = a·raw + b for one person and modality, with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,9 +42,9 @@ impl Calibration {
     }
 }
 
-/// σ(ℓ).
+/// σ(ℓ) within `[P_MIN, 1 − P_MIN]`, so that rounding at the limit cannot leave the interval.
 pub fn probability(logit: f64) -> f64 {
-    sigmoid(logit)
+    clip_probability(sigmoid(logit))
 }
 
 /// r: the modality's reliability, times the quality of its data, times the share of its weight

@@ -1,23 +1,23 @@
 //! Reads a model specification: shape by serde, then every limit, each failure with its path.
 
+mod fusion;
+mod limits;
+
 use crate::document::{Column, Document};
 use crate::modality::{AssessmentType, Modality};
 use crate::model::*;
+use fusion::{read_fusion, RawFusion};
+use limits::*;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 use std::collections::{BTreeMap, HashSet};
 
 const MAX_FEATURES: usize = 500;
-const MAX_NAME_CHARS: usize = 200;
 /// Log-odds: beyond it a single z would decide everything.
 const MAX_LOG_ODDS: f64 = 100.0;
-/// Φ(−38) is the smallest normal tail an f64 holds.
-const MAX_Z: f64 = 38.0;
 /// A population sd outside these limits under- or overflows when squared.
 const SD_LIMITS: (f64, f64) = (1e-150, 1e150);
-/// Rounding allowed in a correlation matrix.
-const MATRIX_TOLERANCE: f64 = 1e-9;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,16 +78,6 @@ struct RawModality {
     quality_path: Option<String>,
     #[serde(default)]
     calibration_prior: CalibrationPrior,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFusion {
-    /// A number, or a 4×4 matrix.
-    rho: Option<Value>,
-    prior_rate: Option<f64>,
-    prior_strength: Option<f64>,
-    miss_var: Option<f64>,
 }
 
 pub(crate) fn read(specification: &Value) -> Result<Model, SpecError> {
@@ -302,142 +292,6 @@ fn read_expected_weight(value: &Value, at: String) -> Result<[f64; 3], SpecError
     Ok(weights)
 }
 
-fn read_fusion(raw: RawFusion) -> Result<FusionSpec, SpecError> {
-    let defaults = FusionSpec::default();
-    let fusion = FusionSpec {
-        rho: match raw.rho {
-            None | Some(Value::Null) => defaults.rho,
-            Some(value) => read_rho(&value)?,
-        },
-        prior_rate: raw.prior_rate.unwrap_or(defaults.prior_rate),
-        prior_strength: raw.prior_strength.unwrap_or(defaults.prior_strength),
-        miss_var: raw.miss_var.unwrap_or(defaults.miss_var),
-    };
-    if !(fusion.prior_rate > 0.0 && fusion.prior_rate < 1.0) {
-        return fail(
-            "fusion.prior_rate",
-            "is out of range",
-            "between 0 and 1, both excluded",
-        );
-    }
-    within(fusion.prior_strength, 0.0, 1e6, "fusion.prior_strength")?;
-    within(fusion.miss_var, 0.0, 1e6, "fusion.miss_var")?;
-    Ok(fusion)
-}
-
-fn read_rho(value: &Value) -> Result<[[f64; 4]; 4], SpecError> {
-    const HINT: &str = "a number from 0 to 1, or a 4x4 correlation matrix in the order text, audio, visual, passive";
-    if let Some(rho) = value.as_f64() {
-        within(rho, 0.0, 1.0, "fusion.rho")?;
-        return Ok(uniform_correlation(rho));
-    }
-    let rows = match value.as_array() {
-        Some(rows) if rows.len() == 4 => rows,
-        _ => return fail("fusion.rho", "is neither a number nor four rows", HINT),
-    };
-    let mut rho = [[0.0; 4]; 4];
-    for (i, row) in rows.iter().enumerate() {
-        let cells = match row.as_array() {
-            Some(cells) if cells.len() == 4 => cells,
-            _ => {
-                return fail(
-                    format!("fusion.rho[{i}]"),
-                    "is not a row of four numbers",
-                    HINT,
-                )
-            }
-        };
-        for (j, cell) in cells.iter().enumerate() {
-            let at = format!("fusion.rho[{i}][{j}]");
-            let Some(number) = cell.as_f64() else {
-                return fail(at, "is not a number", HINT);
-            };
-            within(number, -1.0, 1.0, at)?;
-            rho[i][j] = number;
-        }
-    }
-    for (i, row) in rho.iter().enumerate() {
-        if (row[i] - 1.0).abs() > MATRIX_TOLERANCE {
-            return fail(
-                format!("fusion.rho[{i}][{i}]"),
-                "is not 1",
-                "the diagonal is 1",
-            );
-        }
-        for (j, cell) in row.iter().enumerate().take(i) {
-            if (cell - rho[j][i]).abs() > MATRIX_TOLERANCE {
-                return fail(
-                    format!("fusion.rho[{i}][{j}]"),
-                    format!("differs from fusion.rho[{j}][{i}]"),
-                    "the matrix is symmetric",
-                );
-            }
-        }
-    }
-    if !positive_semi_definite(&rho) {
-        return fail(
-            "fusion.rho",
-            "is not positive semi-definite",
-            "no four quantities have these correlations; lower the largest ones",
-        );
-    }
-    Ok(rho)
-}
-
-/// Cholesky of the matrix with its diagonal raised by the rounding allowed, so that a singular
-/// correlation matrix passes.
-fn positive_semi_definite(matrix: &[[f64; 4]; 4]) -> bool {
-    let mut factor = [[0.0_f64; 4]; 4];
-    for i in 0..4 {
-        for j in 0..=i {
-            let known: f64 = (0..j).map(|k| factor[i][k] * factor[j][k]).sum();
-            if i == j {
-                let pivot = matrix[i][i] + MATRIX_TOLERANCE - known;
-                if pivot <= 0.0 {
-                    return false;
-                }
-                factor[i][i] = pivot.sqrt();
-            } else {
-                factor[i][j] = (matrix[i][j] - known) / factor[j][j];
-            }
-        }
-    }
-    true
-}
-
-fn check_baseline(spec: &BaselineSpec) -> Result<(), SpecError> {
-    within(spec.kappa0, 1e-6, 1e6, "baseline.kappa0")?;
-    within(spec.nu0, 1e-6, 1e6, "baseline.nu0")?;
-    within(spec.clip_sd, 1e-6, 1e6, "baseline.clip_sd")?;
-    within(spec.clip_min_n, 2.0, 1e6, "baseline.clip_min_n")?;
-    within(spec.z_limit, 1e-6, MAX_Z, "baseline.z_limit")?;
-    match spec.half_life_days {
-        Some(days) => within(days, 1e-6, 1e6, "baseline.half_life_days"),
-        None => Ok(()),
-    }
-}
-
-fn check_smoothing(spec: &SmoothingSpec) -> Result<(), SpecError> {
-    within(spec.q_per_day, 0.0, 1e6, "smoothing.q_per_day")?;
-    // K = P/(P + r): a positive r keeps it defined when P is 0.
-    within(spec.r_min, 1e-6, 1e6, "smoothing.r_min")?;
-    within(spec.p0, 0.0, 1e6, "smoothing.p0")
-}
-
-fn check_quality(spec: &QualitySpec) -> Result<(), SpecError> {
-    within(spec.min_reliability, 0.0, 1.0, "quality.min_reliability")?;
-    within(spec.min_coverage, 0.0, 1.0, "quality.min_coverage")?;
-    within(spec.low_coverage, 0.0, 1.0, "quality.low_coverage")?;
-    within(spec.max_uncertainty, 0.0, 1.0, "quality.max_uncertainty")?;
-    within(spec.min_baseline_n, 0.0, 1e6, "quality.min_baseline_n")
-}
-
-fn check_outcome(spec: &OutcomeSpec) -> Result<(), SpecError> {
-    within(spec.threshold_sd, 0.0, MAX_Z, "outcome.threshold_sd")?;
-    // A sd needs two earlier reports.
-    within(f64::from(spec.min_reports), 3.0, 1e6, "outcome.min_reports")
-}
-
 /// The document's index, added to the list when it is new.
 fn document_index(
     documents: &mut Vec<Document>,
@@ -458,52 +312,6 @@ fn json_path(text: &str, at: String) -> Result<JsonPath, SpecError> {
         path: at,
         message: format!("{text:?} is no JSONPath: {error}"),
         hint: "RFC 9535, for example $.pause_patterns.frequency or $.emotions[*].confidence".into(),
-    })
-}
-
-fn check_name(name: &str, at: &str) -> Result<(), SpecError> {
-    if name.trim().is_empty() {
-        return fail(at, "is empty", "a name has at least one visible character");
-    }
-    if name.chars().count() > MAX_NAME_CHARS || name.contains('\0') {
-        return fail(
-            at,
-            "is no usable name",
-            format!("at most {MAX_NAME_CHARS} characters"),
-        );
-    }
-    Ok(())
-}
-
-fn required<T>(value: Option<T>, at: impl Into<String>) -> Result<T, SpecError> {
-    value.ok_or_else(|| SpecError {
-        path: at.into(),
-        message: "is missing".into(),
-        hint: "this key has no default".into(),
-    })
-}
-
-fn within(value: f64, low: f64, high: f64, at: impl Into<String>) -> Result<(), SpecError> {
-    if value.is_finite() && value >= low && value <= high {
-        Ok(())
-    } else {
-        fail(
-            at,
-            format!("{value} is out of range"),
-            format!("a number from {low} to {high}"),
-        )
-    }
-}
-
-fn fail<T>(
-    path: impl Into<String>,
-    message: impl Into<String>,
-    hint: impl Into<String>,
-) -> Result<T, SpecError> {
-    Err(SpecError {
-        path: path.into(),
-        message: message.into(),
-        hint: hint.into(),
     })
 }
 
