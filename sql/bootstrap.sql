@@ -6,11 +6,23 @@ DO $bootstrap$
 DECLARE
     -- tests/sql/names_taken.sql holds this list against what is really made.
     tables CONSTANT text[] := ARRAY[
-        'profiles', 'session_keys', 'assessment_sessions', 'assessment_sessions_archive',
+        'profiles', 'session_keys', 'assessment_sessions', 'assessment_sessions_archive', 'assessment_sessions_archive_default',
         'text_analysis', 'audio_analysis', 'visual_analysis', 'passive_analysis',
         'fusion_outputs', 'mind_measure_scores', 'session_insights', 'session_outcomes',
         'user_baselines', 'user_feature_baselines', 'user_calibration',
         'mm_models', 'mm_schema_migrations'];
+    -- Indexes share the names of tables; a key without a name of its own gets a free one.
+    indexes CONSTANT text[] := ARRAY[
+        'idx_profiles_user_id', 'idx_profiles_created_at', 'session_keys_id_user_id_key', 'idx_session_keys_user',
+        'idx_sessions_user_id', 'idx_sessions_status', 'idx_sessions_user_date', 'idx_sessions_type', 'idx_sessions_archive_user_date',
+        'idx_text_analysis_session', 'idx_text_analysis_score', 'idx_text_analysis_processed', 'idx_text_analysis_user',
+        'idx_audio_analysis_session', 'idx_audio_analysis_score', 'idx_audio_analysis_processed', 'idx_audio_analysis_user',
+        'idx_visual_analysis_session', 'idx_visual_analysis_score', 'idx_visual_analysis_processed', 'idx_visual_analysis_user',
+        'idx_passive_analysis_session', 'idx_passive_analysis_score', 'idx_passive_analysis_processed', 'idx_passive_analysis_user',
+        'idx_fusion_outputs_user_time', 'mind_measure_scores_session_id_key', 'idx_scores_session', 'idx_scores_combined',
+        'idx_scores_calculated', 'idx_scores_baseline', 'idx_scores_user', 'idx_session_insights_session', 'idx_session_insights_user',
+        'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
+        'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active'];
     functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()'];
     taken text[];
 BEGIN
@@ -20,6 +32,10 @@ BEGIN
         FROM pg_catalog.unnest(tables) AS t
         -- While pg_restore runs (see mm_migrate) the tables come from the dump.
         WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t)) IS NOT NULL
+        UNION ALL
+        SELECT pg_catalog.format('index %s.%I', '@extschema@', i)
+        FROM pg_catalog.unnest(indexes) AS i
+        WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i)) IS NOT NULL
         UNION ALL
         SELECT pg_catalog.format('function %s.%s', '@extschema@', f)
         FROM pg_catalog.unnest(functions) AS f

@@ -61,8 +61,22 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fill_session_time()
 TO mindmeasure_owner;
 
+-- Plans are kept: one made while the tables were empty must be as good when they are full, and
+-- point look-ups gain nothing from being compiled.
+DO $settings$
+DECLARE
+    function text;
+BEGIN
+    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)'] LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET enable_seqscan = off', function);
+        EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET plan_cache_mode = force_generic_plan', function);
+        EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET jit = off', function);
+    END LOOP;
+END
+$settings$;
+
 COMMENT ON FUNCTION @extschema@.mm_fuse_session(uuid, boolean) IS
-    'Scores a session from its newest analyses and returns its row of fusion_outputs; in one transaction and exactly once: called again it returns the stored row. refresh => true scores modalities that arrived since. Caller: the system role, or the session''s person. Errors: P0002 no such session, MM001 no analysis, MM002 archived, 22004 NULL.';
+    'Scores a session from its newest analyses and returns its row of fusion_outputs; in one transaction and exactly once: called again it returns the stored row. refresh => true scores modalities that arrived since. Caller: the system role, or the session''s person. Errors: P0002 no such session, MM001 no analysis, MM002 archived, 22004 NULL, 40001 under REPEATABLE READ when another session of the person was scored meanwhile. Call it in FROM: in a select list the expressions beside it run twice.';
 COMMENT ON FUNCTION @extschema@.mm_fuse_pending(integer) IS
     'Queue worker: scores up to max_sessions (1 or more) sessions whose expected analyses have all arrived, or whose newest is older than mindmeasure.settle_interval, and refreshes scored ones that got a further modality within mindmeasure.refresh_window; each person''s oldest first. A session that cannot be scored becomes failed with its failure_reason and stops nothing. Several workers may run at once. Returns the number scored. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid) IS
@@ -72,7 +86,7 @@ COMMENT ON FUNCTION @extschema@.mm_update_baselines(uuid) IS
 COMMENT ON FUNCTION @extschema@.mm_rescore_user(uuid) IS
     'Replays a person''s scored sessions, archived ones too, in time order from nothing with the active model, and rewrites scores and baselines; returns how many these were. System role only (42501); 22004 NULL.';
 COMMENT ON FUNCTION @extschema@.mm_record_outcome(uuid, boolean, text) IS
-    'Records whether the person was worse than their own usual at a session, and who says so (source, 1 to 100 characters). A later word replaces an earlier one. Counts for scores of later sessions. Caller: the system role, or the session''s person. Errors: P0002 no such session, 22004 NULL, 22023 source.';
+    'Records whether the person was worse than their own usual at a session, and who says so (source, 1 to 100 characters). A later word replaces an earlier one. Counts for scores of later sessions. Caller: the system role, or the session''s person, whose word is always recorded as self_report and never replaces another''s. Errors: P0002 no such session, 42501 somebody else''s outcome, 22004 NULL, 22023 source.';
 COMMENT ON FUNCTION @extschema@.mm_register_model(jsonb) IS
     'Checks a model specification (docs/scoring.md) and adds it to mm_models, inactive; returns its model_version. Errors: 22023 with the path of what is wrong, 42710 the version exists. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_activate_model(text) IS

@@ -32,22 +32,24 @@ BEGIN
             SELECT r.session_id, r.created_at, r.refresh
             FROM @extschema@.mm_ready_sessions(settled, window_start, person.user_id) AS r
             ORDER BY r.created_at, r.session_id
-            LIMIT max_sessions - taken
         LOOP
+            EXIT WHEN taken >= max_sessions;
             PERFORM FROM @extschema@.assessment_sessions AS s
             WHERE s.id = ready.session_id AND s.created_at = ready.created_at FOR UPDATE SKIP LOCKED;
             -- Somebody is writing this session: it and the person's later ones wait for the next call.
             EXIT WHEN NOT FOUND;
-            taken := taken + 1;
             BEGIN
                 PERFORM @extschema@.mm_fuse_session(ready.session_id, ready.refresh);
                 scored := scored + 1;
+                taken := taken + 1;
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault: retried by the next call.
+                -- Not the session's fault: retried by the next call, and not counted, so that such
+                -- sessions cannot use up every batch.
                 IF left(state, 2) IN ('40', '53', '55', '57', '58') OR ready.refresh THEN
                     RAISE WARNING 'session %: % %', ready.session_id, state, reason;
                 ELSE
+                    taken := taken + 1;
                     UPDATE @extschema@.assessment_sessions AS s
                     SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
                     WHERE s.id = ready.session_id AND s.created_at = ready.created_at;

@@ -1,8 +1,10 @@
 //! Who calls, and the one lock a person.
 
-use pgrx::{direct_function_call, pg_sys, IntoDatum, Spi, Uuid};
+use pgrx::prelude::*;
+use pgrx::{direct_function_call, IntoDatum, Uuid};
 
 use crate::error::{Error, Result};
+use crate::sql::Schema;
 
 /// Whether the caller acts for the platform: a member of mindmeasure_system, or a superuser.
 ///
@@ -17,15 +19,15 @@ pub fn is_system() -> bool {
 }
 
 /// Whether the caller acts for the platform: for functions written in SQL.
-#[pgrx::pg_extern(stable, parallel_restricted)]
-#[pgrx::search_path(pg_catalog, pg_temp)]
+#[pg_extern(stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
 fn mm_caller_is_system() -> bool {
     is_system()
 }
 
 /// Key of the advisory lock that serialises the scoring of one person.
-#[pgrx::pg_extern(immutable, strict, parallel_safe)]
-#[pgrx::search_path(pg_catalog, pg_temp)]
+#[pg_extern(immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
 fn mm_person_lock_key(user_id: Uuid) -> i64 {
     lock_key(user_id)
 }
@@ -41,11 +43,17 @@ pub fn require_system() -> Result<()> {
 }
 
 /// Whether the caller is the platform, or the person themself.
-pub fn may_act_for(user_id: Uuid) -> Result<bool> {
+pub fn may_act_for(user_id: Uuid, schema: &Schema) -> Result<bool> {
     if is_system() {
         return Ok(true);
     }
-    let person: Option<Uuid> = Spi::connect(|client| client.select("SELECT auth.uid()", Some(1), &[])?.first().get_one())?;
+    let person: Option<Uuid> = Spi::connect(|client| -> Result<_> {
+        Ok(schema
+            .query("SELECT auth.uid()")
+            .read(client, &[])?
+            .first()
+            .get_one()?)
+    })?;
     Ok(person == Some(user_id))
 }
 
@@ -56,15 +64,54 @@ pub fn may_act_for(user_id: Uuid) -> Result<bool> {
 pub fn lock_person(user_id: Uuid) {
     // SAFETY: a built-in function called with an argument of its declared type.
     unsafe {
-        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int8, &[lock_key(user_id).into_datum()]);
+        direct_function_call::<()>(
+            pg_sys::pg_advisory_xact_lock_int8,
+            &[lock_key(user_id).into_datum()],
+        );
     }
 }
 
 fn lock_key(user_id: Uuid) -> i64 {
     // SAFETY: a built-in function called with arguments of its declared types.
-    let key: Option<i64> =
-        unsafe { direct_function_call(pg_sys::uuid_hash_extended, &[user_id.into_datum(), PERSON_LOCK.into_datum()]) };
+    let key: Option<i64> = unsafe {
+        direct_function_call(
+            pg_sys::uuid_hash_extended,
+            &[user_id.into_datum(), PERSON_LOCK.into_datum()],
+        )
+    };
     key.unwrap_or(PERSON_LOCK)
+}
+
+/// Refuses a transaction that could not see what others have scored since it began.
+///
+/// Under READ COMMITTED every statement sees what was committed before it. Under REPEATABLE READ
+/// and SERIALIZABLE the view is older than the person's lock; a score would then be smoothed and
+/// compared without a session scored meanwhile, and no conflict of rows would tell.
+///
+/// # Errors
+/// [`Error::StaleView`] (40001), which such transactions must be ready to retry.
+pub fn require_current_view(user_id: Uuid, schema: &Schema) -> Result<()> {
+    // SAFETY: plain look at the transaction's isolation level.
+    if unsafe { pg_sys::XactIsoLevel } < pg_sys::XACT_REPEATABLE_READ as i32 {
+        return Ok(());
+    }
+    let query = schema.query(include_str!("../sql/scoring/scored_state.sql"));
+    let state = || -> Result<Option<i64>> {
+        Spi::connect(|client| Ok(query.read(client, &[user_id.into()])?.first().get_one()?))
+    };
+    let seen = state()?;
+    // SAFETY: pushed and popped around one read; an error unwinds the snapshot stack itself.
+    let current = unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let current = state();
+        pg_sys::PopActiveSnapshot();
+        current?
+    };
+    if seen == current {
+        Ok(())
+    } else {
+        Err(Error::StaleView)
+    }
 }
 
 /// Keeps our advisory locks apart from an application's own: "mindmeas" in ASCII.

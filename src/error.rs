@@ -21,6 +21,10 @@ pub enum Error {
     Archived,
     /// The caller has neither the system role nor is the person.
     NotAllowed,
+    /// A person wants to replace what somebody else said of a session.
+    OutcomeOfOthers,
+    /// The transaction's view of the data is older than what others have scored.
+    StaleView,
     /// An argument outside its limits: field, requirement.
     Invalid(&'static str, String),
     /// A model specification that cannot be used.
@@ -30,9 +34,15 @@ pub enum Error {
     NoActiveModel,
     UnknownJsonSchema(String),
     /// A JSON document that does not fit its schema: one line a failing path.
-    Document { message: String, hint: String },
+    Document {
+        message: String,
+        hint: String,
+    },
     /// A CHECK written with mm_refuse().
-    Requirement { field: String, requirement: String },
+    Requirement {
+        field: String,
+        requirement: String,
+    },
     /// An applied migration file is not what it was.
     ChangedMigration(&'static str),
     /// Stored state that scoring wrote itself cannot be read back.
@@ -55,7 +65,8 @@ impl Error {
             Error::UnknownSession => b"P0002",
             Error::NoAnalysis => b"MM001",
             Error::Archived => b"MM002",
-            Error::NotAllowed => b"42501",
+            Error::NotAllowed | Error::OutcomeOfOthers => b"42501",
+            Error::StaleView => b"40001",
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
             Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
@@ -72,15 +83,26 @@ impl Error {
             Error::NoAnalysis => "session_id: the session has no analysis to score".into(),
             Error::Archived => "session_id: the session is archived".into(),
             Error::NotAllowed => "permission denied: this is for the system role".into(),
+            Error::OutcomeOfOthers => {
+                "session_id: an outcome is recorded that is not the person's own".into()
+            }
+            Error::StaleView => {
+                "could not serialize access: another session of this person was scored meanwhile"
+                    .into()
+            }
             Error::Invalid(field, requirement) => format!("{field}: must be {requirement}"),
             Error::Specification(error) => format!("spec.{}: {}", error.path, error.message),
-            Error::DuplicateModel(version) => format!("spec.model_version: {version} is registered already"),
+            Error::DuplicateModel(version) => {
+                format!("spec.model_version: {version} is registered already")
+            }
             Error::UnknownModel(version) => format!("version: there is no model {version}"),
             Error::NoActiveModel => "there is no active model".into(),
             Error::UnknownJsonSchema(name) => format!("name: there is no JSON Schema {name}"),
             Error::Document { message, .. } => message.clone(),
             Error::Requirement { field, requirement } => format!("{field}: must be {requirement}"),
-            Error::ChangedMigration(file) => format!("migration {file} is not the one that was applied"),
+            Error::ChangedMigration(file) => {
+                format!("migration {file} is not the one that was applied")
+            }
             Error::Stored(what) => format!("the stored score cannot be read back: {what}"),
             Error::Spi(error) => format!("query failed: {error}"),
         }
@@ -93,6 +115,8 @@ impl Error {
             Error::NoAnalysis => "Insert at least one row into text_analysis, audio_analysis, visual_analysis or passive_analysis first.".into(),
             Error::Archived => "Its score, if it had one, is in fusion_outputs; an archived session is not scored any more.".into(),
             Error::NotAllowed => "SET ROLE mindmeasure_system, or be granted it.".into(),
+            Error::OutcomeOfOthers => "Only the system role replaces it.".into(),
+            Error::StaleView => "Retry the transaction, or score under READ COMMITTED.".into(),
             Error::Invalid(..) => "See the comment on the function: \\df+ in psql.".into(),
             Error::Specification(error) => error.hint.clone(),
             Error::DuplicateModel(_) => "A registered model never changes: choose a new model_version.".into(),

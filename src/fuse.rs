@@ -7,7 +7,7 @@ use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 use serde_json::Value;
 
-use crate::caller::{lock_person, may_act_for};
+use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::JsonbText;
 use crate::load::{four, metric_baseline, Columns};
@@ -83,7 +83,7 @@ fn fuse(session_id: Option<Uuid>, refresh: Option<bool>, schema: &Schema) -> Res
     let session_id = session_id.ok_or(Error::Missing("session_id"))?;
     let refresh = refresh.ok_or(Error::Missing("refresh"))?;
     let found = Spi::connect(|client| identify(client, schema, session_id))?;
-    if !may_act_for(found.identity.user_id)? {
+    if !may_act_for(found.identity.user_id, schema)? {
         return Err(Error::UnknownSession);
     }
     found.check_place()?;
@@ -91,6 +91,7 @@ fn fuse(session_id: Option<Uuid>, refresh: Option<bool>, schema: &Schema) -> Res
         return Spi::connect(|client| Ok(stored_row(client, schema, session_id)?.row));
     }
     lock_person(found.identity.user_id);
+    require_current_view(found.identity.user_id, schema)?;
     Spi::connect_mut(|client| fuse_locked(client, schema, found, refresh))
 }
 
@@ -114,22 +115,49 @@ impl Found {
 }
 
 fn identify(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result<Found> {
-    let row = schema.query(IDENTIFY).read(client, &[session_id.into()])?.next().ok_or(Error::UnknownSession)?;
+    let row = schema
+        .query(IDENTIFY)
+        .read(client, &[session_id.into()])?
+        .next()
+        .ok_or(Error::UnknownSession)?;
     let mut columns = Columns::new(&row);
-    let identity = Identity { session_id, user_id: columns.required("user_id")?, created_at: columns.required("created_at")? };
+    let identity = Identity {
+        session_id,
+        user_id: columns.required("user_id")?,
+        created_at: columns.required("created_at")?,
+    };
     let (present, archived) = (columns.required("present")?, columns.required("archived")?);
     let scored = columns.next::<String>()?.is_some();
-    let model = columns.next::<String>()?.zip(columns.next::<TimestampWithTimeZone>()?);
-    Ok(Found { identity, present, archived, scored, model })
+    let model = columns
+        .next::<String>()?
+        .zip(columns.next::<TimestampWithTimeZone>()?);
+    Ok(Found {
+        identity,
+        present,
+        archived,
+        scored,
+        model,
+    })
 }
 
 /// The rest, with the person's lock held and a fresh view of what others committed.
-fn fuse_locked(client: &mut SpiClient<'_>, schema: &Schema, found: Found, refresh: bool) -> Result<Row> {
+fn fuse_locked(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    found: Found,
+    refresh: bool,
+) -> Result<Row> {
     let session_id = found.identity.session_id;
     let (version, model_created_at) = found.model.clone().ok_or(Error::NoActiveModel)?;
     let prepared = models::prepared(schema, &version, model_created_at)?;
     let identity = found.identity;
-    let loaded = prepared.plan.one(client, &prepared.model, session_id, identity.user_id, identity.created_at)?;
+    let loaded = prepared.plan.one(
+        client,
+        &prepared.model,
+        session_id,
+        identity.user_id,
+        identity.created_at,
+    )?;
     // Archived or deleted while we waited for the lock.
     let Some(loaded) = loaded else {
         identify(client, schema, session_id)?.check_place()?;
@@ -148,20 +176,44 @@ fn fuse_locked(client: &mut SpiClient<'_>, schema: &Schema, found: Found, refres
         return write(client, schema, prepared, identity, &loaded.session, scored);
     }
     let stored = stored_row(client, schema, session_id)?;
-    let nothing_new = Modality::ALL
-        .into_iter()
-        .all(|modality| !loaded.session.arrived[modality.index()] || stored.arrived.iter().any(|name| name == modality.as_str()));
+    let nothing_new = Modality::ALL.into_iter().all(|modality| {
+        !loaded.session.arrived[modality.index()]
+            || stored.arrived.iter().any(|name| name == modality.as_str())
+    });
     if !refresh || nothing_new {
         return Ok(stored.row);
     }
     let kept = stored.kept(prepared)?;
-    let scored = score(&prepared.model, &loaded.person, &loaded.session, Some(&kept));
+    let scored = score(
+        &prepared.model,
+        &loaded.person,
+        &loaded.session,
+        Some(&kept),
+    );
     write(client, schema, prepared, identity, &loaded.session, scored)
 }
 
-fn write(client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, identity: Identity, session: &mindmeasure_scoring::Session, scored: Scored) -> Result<Row> {
-    let learnt = Learnt { features: scored.baselines.clone(), metrics: scored.metrics.clone() };
-    let created_at = store::score(client, schema, &prepared.model, identity, session, &scored, &learnt)?;
+fn write(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    prepared: &Prepared,
+    identity: Identity,
+    session: &mindmeasure_scoring::Session,
+    scored: Scored,
+) -> Result<Row> {
+    let learnt = Learnt {
+        features: scored.baselines.clone(),
+        metrics: scored.metrics.clone(),
+    };
+    let created_at = store::score(
+        client,
+        schema,
+        &prepared.model,
+        identity,
+        session,
+        &scored,
+        &learnt,
+    )?;
     Ok(Row {
         session_id: identity.session_id,
         user_id: identity.user_id,
@@ -171,7 +223,8 @@ fn write(client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, ident
         score_smoothed: scored.score_smoothed,
         uncertainty: scored.uncertainty,
         qc_overall: scored.qc_overall.as_str().to_owned(),
-        drivers: serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?,
+        drivers: serde_json::to_string(&scored.drivers)
+            .map_err(|error| Error::Stored(error.to_string()))?,
         model_version: prepared.model.model_version.clone(),
         created_at,
     })
@@ -189,18 +242,40 @@ struct StoredScore {
 }
 
 fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result<StoredScore> {
-    let row = schema.query(STORED).read(client, &[session_id.into()])?.next().ok_or(Error::UnknownSession)?;
+    let row = schema
+        .query(STORED)
+        .read(client, &[session_id.into()])?
+        .next()
+        .ok_or(Error::UnknownSession)?;
     let mut columns = Columns::new(&row);
     let user_id = columns.required("user_id")?;
     let p_worse_fused = columns.required("p_worse_fused")?;
-    let (audio, visual, text, passive) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
-    let (score, score_smoothed) = (columns.required("score")?, columns.required("score_smoothed")?);
-    let (uncertainty, qc_overall) = (columns.required("uncertainty")?, columns.required::<String>("qc_overall")?);
+    let (audio, visual, text, passive) = (
+        columns.next()?,
+        columns.next()?,
+        columns.next()?,
+        columns.next()?,
+    );
+    let (score, score_smoothed) = (
+        columns.required("score")?,
+        columns.required("score_smoothed")?,
+    );
+    let (uncertainty, qc_overall) = (
+        columns.required("uncertainty")?,
+        columns.required::<String>("qc_overall")?,
+    );
     let drivers: String = columns.next()?.unwrap_or_else(|| "null".into());
-    let (model_version, created_at) = (columns.required("model_version")?, columns.required("created_at")?);
+    let (model_version, created_at) = (
+        columns.required("model_version")?,
+        columns.required("created_at")?,
+    );
     let raw = four(columns.required::<Vec<Option<f64>>>("raw")?)?;
     let (feature_z, arrived, learnt) = (columns.list()?, columns.list()?, columns.list()?);
-    let combined_before = metric_baseline(columns.required("baseline_n")?, columns.required("baseline_mean")?, columns.required("baseline_m2")?);
+    let combined_before = metric_baseline(
+        columns.required("baseline_n")?,
+        columns.required("baseline_mean")?,
+        columns.required("baseline_m2")?,
+    );
     let newest = columns.required("newest")?;
     Ok(StoredScore {
         row: Row {
@@ -227,14 +302,16 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
 
 impl StoredScore {
     fn kept(&self, prepared: &Prepared) -> Result<Kept> {
-        let drivers: Value = serde_json::from_str(&self.row.drivers).map_err(|error| Error::Stored(error.to_string()))?;
+        let drivers: Value = serde_json::from_str(&self.row.drivers)
+            .map_err(|error| Error::Stored(error.to_string()))?;
         Kept::from_stored(
             &prepared.model,
             Stored {
                 drivers: &drivers,
                 feature_z: &self.feature_z,
                 raw: self.raw,
-                learnt: Modality::ALL.map(|modality| self.learnt.iter().any(|name| name == modality.as_str())),
+                learnt: Modality::ALL
+                    .map(|modality| self.learnt.iter().any(|name| name == modality.as_str())),
                 combined_before: self.combined_before,
                 // All metrics learn at once, when the quality suffices.
                 combined_learnt: self.row.qc_overall != "insufficient",

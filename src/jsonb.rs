@@ -19,7 +19,11 @@ pub enum DocumentError {
 }
 
 impl FromDatum for Document {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
         if is_null {
             return None;
         }
@@ -30,7 +34,9 @@ impl FromDatum for Document {
                 return Some(Document(Err(DocumentError::TooLarge)));
             }
             let plain = pg_sys::pg_detoast_datum(packed);
-            let container = pgrx::vardata_any(plain).cast::<pg_sys::JsonbContainer>().cast_mut();
+            let container = pgrx::vardata_any(plain)
+                .cast::<pg_sys::JsonbContainer>()
+                .cast_mut();
             let value = Reader(pg_sys::JsonbIteratorInit(container)).read();
             if plain != packed {
                 pg_sys::pfree(plain.cast());
@@ -87,13 +93,12 @@ impl Reader {
                 pg_sys::JsonbIteratorToken::WJB_VALUE | pg_sys::JsonbIteratorToken::WJB_ELEM => {
                     Some(unsafe { scalar(&item) })
                 }
-                pg_sys::JsonbIteratorToken::WJB_END_ARRAY | pg_sys::JsonbIteratorToken::WJB_END_OBJECT => {
-                    match open.pop() {
-                        Some(Container::Array(items)) => Some(Value::Array(items)),
-                        Some(Container::Object(members, _)) => Some(Value::Object(members)),
-                        None => return Ok(Value::Null),
-                    }
-                }
+                pg_sys::JsonbIteratorToken::WJB_END_ARRAY
+                | pg_sys::JsonbIteratorToken::WJB_END_OBJECT => match open.pop() {
+                    Some(Container::Array(items)) => Some(Value::Array(items)),
+                    Some(Container::Object(members, _)) => Some(Value::Object(members)),
+                    None => return Ok(Value::Null),
+                },
                 _ => return Ok(Value::Null),
             };
             if open.len() > MAX_DEPTH {
@@ -108,7 +113,9 @@ impl Reader {
                     // A bare scalar is stored as an array of one.
                     None => {
                         return Ok(match value {
-                            Value::Array(mut items) if raw_scalar => items.pop().unwrap_or(Value::Null),
+                            Value::Array(mut items) if raw_scalar => {
+                                items.pop().unwrap_or(Value::Null)
+                            }
                             other => other,
                         });
                     }
@@ -143,10 +150,16 @@ unsafe fn scalar(item: &pg_sys::JsonbValue) -> Value {
 /// JSONB holds numbers that no f64 can: they become text, which is a wrong type to every reader.
 fn number(numeric: pg_sys::Datum) -> Value {
     // SAFETY: the datum is a numeric.
-    let value: Option<f64> = unsafe { direct_function_call(pg_sys::numeric_float8_no_overflow, &[Some(numeric)]) };
+    let value: Option<f64> =
+        unsafe { direct_function_call(pg_sys::numeric_float8_no_overflow, &[Some(numeric)]) };
     match value {
-        Some(whole) if whole.fract() == 0.0 && whole.abs() <= 9_007_199_254_740_992.0 => Value::Number((whole as i64).into()),
-        Some(value) => Number::from_f64(value).map_or_else(|| Value::String("number out of range".into()), Value::Number),
+        Some(whole) if whole.fract() == 0.0 && whole.abs() <= 9_007_199_254_740_992.0 => {
+            Value::Number((whole as i64).into())
+        }
+        Some(value) => Number::from_f64(value).map_or_else(
+            || Value::String("number out of range".into()),
+            Value::Number,
+        ),
         None => Value::Null,
     }
 }
@@ -172,8 +185,10 @@ macro_rules! sql_jsonb {
         unsafe impl SqlTranslatable for $type {
             const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!($type);
             const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-            const ARGUMENT_SQL: std::result::Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
-            const RETURN_SQL: std::result::Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+            const ARGUMENT_SQL: std::result::Result<SqlMappingRef, ArgumentError> =
+                Ok(SqlMappingRef::literal("jsonb"));
+            const RETURN_SQL: std::result::Result<ReturnsRef, ReturnsError> =
+                Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
         }
     };
 }
@@ -189,7 +204,10 @@ unsafe impl<'fcx> pgrx::callconv::ArgAbi<'fcx> for Document {
 
 // SAFETY: as IntoDatum above.
 unsafe impl pgrx::callconv::BoxRet for JsonbText {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut pgrx::callconv::FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+    unsafe fn box_into<'fcx>(
+        self,
+        fcinfo: &mut pgrx::callconv::FcInfo<'fcx>,
+    ) -> pgrx::datum::Datum<'fcx> {
         match self.into_datum() {
             Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
             None => fcinfo.return_null(),

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 
-use crate::caller::{lock_person, require_system};
+use crate::caller::{lock_person, require_current_view, require_system};
 use crate::error::{or_raise, Error, Result};
 use crate::load::Columns;
 use crate::models::{self, Prepared};
@@ -38,13 +38,19 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
     let user_id = user_id.ok_or(Error::Missing("user_id"))?;
     require_system()?;
     lock_person(user_id);
+    require_current_view(user_id, schema)?;
     let (version, created_at) = models::active(schema)?;
     let prepared = models::prepared(schema, &version, created_at)?;
     let mut replay = Spi::connect_mut(|client| Replay::new(client, schema, prepared, user_id))?;
-    let mut after = (TimestampWithTimeZone::try_from(EARLIEST).map_err(|_| Error::Stored("time".into()))?, Uuid::from_bytes([0; 16]));
+    let mut after = (
+        TimestampWithTimeZone::try_from(EARLIEST).map_err(|_| Error::Stored("time".into()))?,
+        Uuid::from_bytes([0; 16]),
+    );
     loop {
         // One connection a batch: its memory is given back before the next.
-        let last = Spi::connect_mut(|client| replay.batch(client, schema, prepared, user_id, after, write))?;
+        let last = Spi::connect_mut(|client| {
+            replay.batch(client, schema, prepared, user_id, after, write)
+        })?;
         pgrx::check_for_interrupts!();
         match last {
             Some(last) => after = last,
@@ -72,7 +78,12 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, user_id: Uuid) -> Result<Replay> {
+    fn new(
+        client: &mut SpiClient<'_>,
+        schema: &Schema,
+        prepared: &Prepared,
+        user_id: Uuid,
+    ) -> Result<Replay> {
         let mut person = Person::unknown(&prepared.model);
         person.calibrations = crate::load::calibrations(client, schema, user_id)?;
         let outcomes = schema
@@ -84,15 +95,31 @@ impl Replay {
                 Ok((at.into_inner(), columns.required("worse")?))
             })
             .collect::<Result<_>>()?;
-        Ok(Replay { person, outcomes, past: Vec::new(), scored: 0 })
+        Ok(Replay {
+            person,
+            outcomes,
+            past: Vec::new(),
+            scored: 0,
+        })
     }
 
     /// The next batch of sessions; where to go on, or `None` at the end.
-    fn batch(&mut self, client: &mut SpiClient<'_>, schema: &Schema, prepared: &Prepared, user_id: Uuid, after: (TimestampWithTimeZone, Uuid), write: Write) -> Result<Option<(TimestampWithTimeZone, Uuid)>> {
-        let sessions = prepared.plan.past(client, &prepared.model, user_id, after)?;
+    fn batch(
+        &mut self,
+        client: &mut SpiClient<'_>,
+        schema: &Schema,
+        prepared: &Prepared,
+        user_id: Uuid,
+        after: (TimestampWithTimeZone, Uuid),
+        write: Write,
+    ) -> Result<Option<(TimestampWithTimeZone, Uuid)>> {
+        let sessions = prepared
+            .plan
+            .past(client, &prepared.model, user_id, after)?;
         let mut last = None;
         for (session_id, session) in &sessions {
-            let created_at = TimestampWithTimeZone::try_from(session.at_us).map_err(|_| Error::Stored("created_at".into()))?;
+            let created_at = TimestampWithTimeZone::try_from(session.at_us)
+                .map_err(|_| Error::Stored("created_at".into()))?;
             last = Some((created_at, *session_id));
             if !session.arrived.contains(&true) {
                 continue;
@@ -100,11 +127,30 @@ impl Replay {
             self.look_back(session);
             let scored = score(&prepared.model, &self.person, session, None);
             if write == Write::Scores {
-                let identity = Identity { session_id: *session_id, user_id, created_at };
-                store::score(client, schema, &prepared.model, identity, session, &scored, &Learnt::default())?;
+                let identity = Identity {
+                    session_id: *session_id,
+                    user_id,
+                    created_at,
+                };
+                store::score(
+                    client,
+                    schema,
+                    &prepared.model,
+                    identity,
+                    session,
+                    &scored,
+                    &Learnt::default(),
+                )?;
             }
             self.person.advance(&prepared.model, session, &scored);
-            self.past.push((Smoothed { level: scored.score_smoothed, variance: scored.smoothed_variance, at_us: session.at_us }, scored.self_report));
+            self.past.push((
+                Smoothed {
+                    level: scored.score_smoothed,
+                    variance: scored.smoothed_variance,
+                    at_us: session.at_us,
+                },
+                scored.self_report,
+            ));
             self.scored += 1;
         }
         Ok(last)
@@ -112,24 +158,45 @@ impl Replay {
 
     /// Leaves of the past what fusing sees of it: strictly earlier sessions only.
     fn look_back(&mut self, session: &Session) {
-        let earlier = self.past.partition_point(|(smoothed, _)| smoothed.at_us < session.at_us);
+        let earlier = self
+            .past
+            .partition_point(|(smoothed, _)| smoothed.at_us < session.at_us);
         let earlier = &self.past[..earlier];
         self.person.smoothed = earlier.last().map(|(smoothed, _)| *smoothed);
         self.person.sessions_before = earlier.len() as u64;
         let recent = session.at_us.saturating_sub(30 * 86_400_000_000);
         let from = earlier.partition_point(|(smoothed, _)| smoothed.at_us < recent);
-        self.person.reports =
-            earlier[from..].iter().filter_map(|(smoothed, report)| Some((smoothed.at_us, (*report)?))).collect();
+        self.person.reports = earlier[from..]
+            .iter()
+            .filter_map(|(smoothed, report)| Some((smoothed.at_us, (*report)?)))
+            .collect();
         let known = self.outcomes.partition_point(|(at, _)| *at < session.at_us);
-        let worse = self.outcomes[..known].iter().filter(|(_, worse)| *worse).count();
-        self.person.outcomes = Outcomes { n: known as f64, worse: worse as f64 };
+        let worse = self.outcomes[..known]
+            .iter()
+            .filter(|(_, worse)| *worse)
+            .count();
+        self.person.outcomes = Outcomes {
+            n: known as f64,
+            worse: worse as f64,
+        };
     }
 
     fn learnt(&self) -> Learnt {
         let learnt = |baseline: &&Baseline| baseline.n > 0.0;
         Learnt {
-            features: self.person.baselines.iter().copied().enumerate().filter(|(_, baseline)| learnt(&baseline)).collect(),
-            metrics: Metric::ALL.into_iter().map(|metric| (metric, self.person.metrics[metric])).filter(|(_, baseline)| learnt(&baseline)).collect(),
+            features: self
+                .person
+                .baselines
+                .iter()
+                .copied()
+                .enumerate()
+                .filter(|(_, baseline)| learnt(&baseline))
+                .collect(),
+            metrics: Metric::ALL
+                .into_iter()
+                .map(|metric| (metric, self.person.metrics[metric]))
+                .filter(|(_, baseline)| learnt(&baseline))
+                .collect(),
         }
     }
 }

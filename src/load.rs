@@ -1,7 +1,10 @@
 //! Reading: rows of the database → what the mathematics takes.
 
+use std::collections::HashMap;
+
 use mindmeasure_scoring::{
-    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes, Owner, Person, Session, Smoothed,
+    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes, Owner,
+    Person, Session, Smoothed,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
@@ -22,6 +25,7 @@ pub struct LoadPlan {
     one: Query,
     past: Query,
     feature_names: Vec<String>,
+    feature_index: HashMap<String, usize>,
 }
 
 /// A session and the person before it, or the fact that it has been scored meanwhile.
@@ -37,36 +41,137 @@ impl LoadPlan {
             .documents
             .iter()
             .filter(|document| !document.column.numeric)
-            .map(|document| format!(", {}.{}", table_alias(document.column.owner), document.column.name))
+            .map(|document| {
+                format!(
+                    ", {}.{}",
+                    table_alias(document.column.owner),
+                    document.column.name
+                )
+            })
             .collect();
-        let documents = |source: &str| DOCUMENTS.replace("@documents@", &columns).replace("@source@", source);
+        let documents = |source: &str| {
+            DOCUMENTS
+                .replace("@documents@", &columns)
+                .replace("@source@", source)
+        };
         LoadPlan {
             one: Query::new(schema.qualify(&format!(
                 "SELECT d.*, k.* FROM ({}) AS d CROSS JOIN ({PERSON}) AS k",
                 documents(ONE_SESSION)
             ))),
-            past: Query::new(schema.qualify(&format!("{} ORDER BY s.created_at, s.id", documents(PAST_SESSIONS)))),
-            feature_names: model.features.iter().map(|feature| feature.name.clone()).collect(),
+            past: Query::new(schema.qualify(&format!(
+                "{} ORDER BY s.created_at, s.id",
+                documents(PAST_SESSIONS)
+            ))),
+            feature_names: model
+                .features
+                .iter()
+                .map(|feature| feature.name.clone())
+                .collect(),
+            feature_index: model
+                .features
+                .iter()
+                .enumerate()
+                .map(|(i, feature)| (feature.name.clone(), i))
+                .collect(),
         }
     }
 
     /// The session with all that is known of the person before it; `None` where it is gone.
-    pub fn one(&self, client: &mut SpiClient<'_>, model: &Model, session_id: Uuid, user_id: Uuid, created_at: TimestampWithTimeZone) -> Result<Option<Loaded>> {
-        let arguments =
-            [session_id.into(), user_id.into(), created_at.into(), self.feature_names.clone().into()];
-        let Some(row) = self.one.run(client, &arguments)?.next() else { return Ok(None) };
+    pub fn one(
+        &self,
+        client: &mut SpiClient<'_>,
+        model: &Model,
+        session_id: Uuid,
+        user_id: Uuid,
+        created_at: TimestampWithTimeZone,
+    ) -> Result<Option<Loaded>> {
+        let names: Vec<&str> = self.feature_names.iter().map(String::as_str).collect();
+        let arguments = [
+            session_id.into(),
+            user_id.into(),
+            created_at.into(),
+            names.into(),
+        ];
+        let Some(row) = self.one.run(client, &arguments)?.next() else {
+            return Ok(None);
+        };
         let mut columns = Columns::new(&row);
         let (_, session) = read_session(&mut columns, model)?;
-        let person = read_person(&mut columns, model)?;
-        Ok(Some(Loaded { session, person, scored: columns.required("scored")? }))
+        let person = self.read_person(&mut columns, model)?;
+        Ok(Some(Loaded {
+            session,
+            person,
+            scored: columns.required("scored")?,
+        }))
     }
 
     /// The next hundred sessions of a person after (time, id), archived ones too, in order.
-    pub fn past(&self, client: &mut SpiClient<'_>, model: &Model, user_id: Uuid, after: (TimestampWithTimeZone, Uuid)) -> Result<Vec<(Uuid, Session)>> {
+    pub fn past(
+        &self,
+        client: &mut SpiClient<'_>,
+        model: &Model,
+        user_id: Uuid,
+        after: (TimestampWithTimeZone, Uuid),
+    ) -> Result<Vec<(Uuid, Session)>> {
         self.past
             .run(client, &[user_id.into(), after.0.into(), after.1.into()])?
             .map(|row| read_session(&mut Columns::new(&row), model))
             .collect()
+    }
+
+    /// The columns of person.sql, in its order.
+    fn read_person(&self, columns: &mut Columns<'_, '_>, model: &Model) -> Result<Person> {
+        let mut person = Person::unknown(model);
+        let names: Vec<String> = columns.list()?;
+        let (n, mean, m2, sum_w2): (Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>) = (
+            columns.list()?,
+            columns.list()?,
+            columns.list()?,
+            columns.list()?,
+        );
+        let observed: Vec<Option<TimestampWithTimeZone>> = columns.list()?;
+        for (i, name) in names.iter().enumerate() {
+            if let Some(&feature) = self.feature_index.get(name) {
+                person.baselines[feature] = Baseline {
+                    n: at(&n, i)?,
+                    mean: at(&mean, i)?,
+                    m2: at(&m2, i)?,
+                    sum_w2: at(&sum_w2, i)?,
+                    last_us: at(&observed, i)?.map(TimestampWithTimeZone::into_inner),
+                };
+            }
+        }
+        person.calibrations = read_calibrations(columns)?;
+        let (outcomes, worse): (i64, i64) =
+            (columns.required("outcomes")?, columns.required("worse")?);
+        person.outcomes = Outcomes {
+            n: outcomes as f64,
+            worse: worse as f64,
+        };
+        let (level, variance, at_time) = (
+            columns.next()?,
+            columns.next()?,
+            columns.next::<TimestampWithTimeZone>()?,
+        );
+        person.smoothed = match (level, variance, at_time) {
+            (Some(level), Some(variance), Some(time)) => Some(Smoothed {
+                level,
+                variance,
+                at_us: time.into_inner(),
+            }),
+            _ => None,
+        };
+        person.metrics = read_metrics(columns)?;
+        person.sessions_before = columns.required::<i64>("sessions_before")?.unsigned_abs();
+        let times: Vec<TimestampWithTimeZone> = columns.list()?;
+        let reports: Vec<f64> = columns.list()?;
+        person.reports = times
+            .into_iter()
+            .map(TimestampWithTimeZone::into_inner)
+            .zip(reports)
+            .collect();
+        Ok(person)
     }
 }
 
@@ -84,60 +189,43 @@ fn table_alias(owner: Owner) -> &'static str {
 fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, Session)> {
     let id = columns.required("id")?;
     let at: TimestampWithTimeZone = columns.required("created_at")?;
-    let assessment_type = columns.next::<String>()?.as_deref().and_then(AssessmentType::parse).unwrap_or(AssessmentType::Full);
+    let assessment_type = columns
+        .next::<String>()?
+        .as_deref()
+        .and_then(AssessmentType::parse)
+        .unwrap_or(AssessmentType::Full);
     let mood = columns.document()?.as_ref().and_then(Mood::from_json);
     let arrived = four(columns.required::<Vec<bool>>("arrived")?)?;
     let wellness: [Option<f64>; 4] = four(columns.required::<Vec<Option<f64>>>("wellness")?)?;
     let mut documents = Vec::with_capacity(model.documents.len());
     for document in &model.documents {
         documents.push(if document.column.numeric {
-            wellness[document.modality.index()].and_then(Number::from_f64).map(Value::Number)
+            wellness[document.modality.index()]
+                .and_then(Number::from_f64)
+                .map(Value::Number)
         } else {
             columns.document()?
         });
     }
     Ok((
         id,
-        Session { at_us: at.into_inner(), assessment_type, arrived, extracted: model.extract(&documents), wellness, mood },
+        Session {
+            at_us: at.into_inner(),
+            assessment_type,
+            arrived,
+            extracted: model.extract(&documents),
+            wellness,
+            mood,
+        },
     ))
 }
 
-/// The columns of person.sql, in its order.
-fn read_person(columns: &mut Columns<'_, '_>, model: &Model) -> Result<Person> {
-    let mut person = Person::unknown(model);
-    let names: Vec<String> = columns.list()?;
-    let (n, mean, m2, sum_w2): (Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>) =
-        (columns.list()?, columns.list()?, columns.list()?, columns.list()?);
-    let observed: Vec<Option<TimestampWithTimeZone>> = columns.list()?;
-    for (i, name) in names.iter().enumerate() {
-        if let Some(feature) = model.features.iter().position(|feature| feature.name == *name) {
-            person.baselines[feature] = Baseline {
-                n: at(&n, i)?,
-                mean: at(&mean, i)?,
-                m2: at(&m2, i)?,
-                sum_w2: at(&sum_w2, i)?,
-                last_us: at(&observed, i)?.map(TimestampWithTimeZone::into_inner),
-            };
-        }
-    }
-    person.calibrations = read_calibrations(columns)?;
-    let (outcomes, worse): (i64, i64) = (columns.required("outcomes")?, columns.required("worse")?);
-    person.outcomes = Outcomes { n: outcomes as f64, worse: worse as f64 };
-    let (level, variance, at_time) = (columns.next()?, columns.next()?, columns.next::<TimestampWithTimeZone>()?);
-    person.smoothed = match (level, variance, at_time) {
-        (Some(level), Some(variance), Some(time)) => Some(Smoothed { level, variance, at_us: time.into_inner() }),
-        _ => None,
-    };
-    person.metrics = read_metrics(columns)?;
-    person.sessions_before = columns.required::<i64>("sessions_before")?.unsigned_abs();
-    let times: Vec<TimestampWithTimeZone> = columns.list()?;
-    let reports: Vec<f64> = columns.list()?;
-    person.reports = times.into_iter().map(TimestampWithTimeZone::into_inner).zip(reports).collect();
-    Ok(person)
-}
-
 /// A person's calibrations on their own, for a replay.
-pub fn calibrations(client: &mut SpiClient<'_>, schema: &Schema, user_id: Uuid) -> Result<[Option<Calibration>; 4]> {
+pub fn calibrations(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    user_id: Uuid,
+) -> Result<[Option<Calibration>; 4]> {
     let query = schema.query(include_str!("../sql/scoring/calibrations.sql"));
     match query.run(client, &[user_id.into()])?.next() {
         Some(row) => read_calibrations(&mut Columns::new(&row)),
@@ -148,12 +236,16 @@ pub fn calibrations(client: &mut SpiClient<'_>, schema: &Schema, user_id: Uuid) 
 fn read_calibrations(columns: &mut Columns<'_, '_>) -> Result<[Option<Calibration>; 4]> {
     let modalities: Vec<String> = columns.list()?;
     let (a, b): (Vec<f64>, Vec<f64>) = (columns.list()?, columns.list()?);
-    let (var_a, cov, var_b): (Vec<f64>, Vec<f64>, Vec<f64>) = (columns.list()?, columns.list()?, columns.list()?);
+    let (var_a, cov, var_b): (Vec<f64>, Vec<f64>, Vec<f64>) =
+        (columns.list()?, columns.list()?, columns.list()?);
     let mut calibrations = [None; 4];
     for (i, name) in modalities.iter().enumerate() {
         if let Some(modality) = Modality::parse(name) {
-            calibrations[modality.index()] =
-                Some(Calibration { a: at(&a, i)?, b: at(&b, i)?, covariance: [at(&var_a, i)?, at(&cov, i)?, at(&var_b, i)?] });
+            calibrations[modality.index()] = Some(Calibration {
+                a: at(&a, i)?,
+                b: at(&b, i)?,
+                covariance: [at(&var_a, i)?, at(&cov, i)?, at(&var_b, i)?],
+            });
         }
     }
     Ok(calibrations)
@@ -174,16 +266,27 @@ fn read_metrics(columns: &mut Columns<'_, '_>) -> Result<Metrics> {
 
 /// Metrics do not forget: the weights are all 1, and the time of the last value plays no part.
 pub fn metric_baseline(n: f64, mean: f64, m2: f64) -> Baseline {
-    Baseline { n, mean, m2, sum_w2: n, last_us: None }
+    Baseline {
+        n,
+        mean,
+        m2,
+        sum_w2: n,
+        last_us: None,
+    }
 }
 
 fn at<T: Copy>(values: &[T], index: usize) -> Result<T> {
-    values.get(index).copied().ok_or_else(|| Error::Stored("arrays of different lengths".into()))
+    values
+        .get(index)
+        .copied()
+        .ok_or_else(|| Error::Stored("arrays of different lengths".into()))
 }
 
 /// One value a modality.
 pub fn four<T>(values: Vec<T>) -> Result<[T; 4]> {
-    values.try_into().map_err(|_| Error::Stored("not one value a modality".into()))
+    values
+        .try_into()
+        .map_err(|_| Error::Stored("not one value a modality".into()))
 }
 
 /// Reads the columns of a row one after another.
@@ -216,6 +319,8 @@ impl<'row, 'conn> Columns<'row, 'conn> {
 
     /// A JSONB column. What could not be read (written before the limit was lowered) is missing.
     pub fn document(&mut self) -> Result<Option<Value>> {
-        Ok(self.next::<Document>()?.and_then(|document| document.0.ok()))
+        Ok(self
+            .next::<Document>()?
+            .and_then(|document| document.0.ok()))
     }
 }

@@ -36,7 +36,10 @@ migrations! {
 impl Migration {
     /// `V002__add_user_baselines.sql` → `add user baselines`
     fn description(&self) -> String {
-        let words = self.file.split_once("__").map_or(self.file, |(_, words)| words);
+        let words = self
+            .file
+            .split_once("__")
+            .map_or(self.file, |(_, words)| words);
         words.trim_end_matches(".sql").replace('_', " ")
     }
 }
@@ -54,7 +57,8 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     // SAFETY: a plain flag.
     let creating_extension = unsafe { pg_sys::creating_extension };
     if creating_extension && restoring()? {
-        notice!(
+        // CREATE EXTENSION lets nothing below WARNING through, but INFO always goes to the client.
+        info!(
             "row_security is off, as in every pg_dump script: the tables are left to the dump. \
              If this is no restore, run SELECT * FROM mm_migrate();"
         );
@@ -89,7 +93,9 @@ fn restoring() -> Result<bool> {
 
 /// One mm_migrate() at a time in this database.
 fn lock() -> Result<()> {
-    Ok(Spi::run("SELECT pg_advisory_xact_lock(hashtextextended('mindmeasure.mm_migrate', 0))")?)
+    Ok(Spi::run(
+        "SELECT pg_advisory_xact_lock(hashtextextended('mindmeasure.mm_migrate', 0))",
+    )?)
 }
 
 fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
@@ -97,7 +103,11 @@ fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
     let recorded: Option<String> = Spi::connect(|client| {
         client
             .select(
-                schema.qualify("SELECT checksum FROM @extschema@.mm_schema_migrations WHERE version = $1").as_str(),
+                schema
+                    .qualify(
+                        "SELECT checksum FROM @extschema@.mm_schema_migrations WHERE version = $1",
+                    )
+                    .as_str(),
                 Some(1),
                 &[migration.version.into()],
             )?
@@ -118,8 +128,11 @@ fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
 }
 
 fn checksum(text: &str) -> Result<String> {
-    Spi::get_one_with_args("SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')", &[text.into()])?
-        .ok_or_else(|| Error::Stored("checksum".into()))
+    Spi::get_one_with_args(
+        "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
+        &[text.into()],
+    )?
+    .ok_or_else(|| Error::Stored("checksum".into()))
 }
 
 /// Runs as mindmeasure_owner, who so owns what is made, out of reach of the default privileges
@@ -131,7 +144,10 @@ fn as_owner(run: impl FnOnce() -> std::result::Result<(), pgrx::spi::SpiError>) 
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
         let owner = pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), false);
-        pg_sys::SetUserIdAndSecContext(owner, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
     }
     let result = run();
     // SAFETY: as above.

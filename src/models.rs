@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use mindmeasure_scoring::Model;
-use pgrx::prelude::*;
 use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
 use serde_json::Value;
 
 use crate::caller::require_system;
@@ -34,15 +34,28 @@ thread_local! {
 }
 
 /// The model of a version, read at most once a backend.
-pub fn prepared(schema: &Schema, version: &str, created_at: TimestampWithTimeZone) -> Result<&'static Prepared> {
-    let key = Key { namespace: schema.oid, version: version.to_owned(), created_at: created_at.into_inner() };
-    let found = PREPARED.with_borrow(|all| all.iter().find(|prepared| prepared.key == key).copied());
+pub fn prepared(
+    schema: &Schema,
+    version: &str,
+    created_at: TimestampWithTimeZone,
+) -> Result<&'static Prepared> {
+    let key = Key {
+        namespace: schema.oid,
+        version: version.to_owned(),
+        created_at: created_at.into_inner(),
+    };
+    let found =
+        PREPARED.with_borrow(|all| all.iter().find(|prepared| prepared.key == key).copied());
     if let Some(prepared) = found {
         return Ok(prepared);
     }
     let spec = Spi::connect(|client| -> Result<Option<Document>> {
-        let query = schema.qualify("SELECT spec FROM @extschema@.mm_models WHERE model_version = $1");
-        Ok(client.select(query.as_str(), Some(1), &[version.into()])?.next().map_or(Ok(None), |row| row.get(1))?)
+        let query =
+            schema.qualify("SELECT spec FROM @extschema@.mm_models WHERE model_version = $1");
+        Ok(client
+            .select(query.as_str(), Some(1), &[version.into()])?
+            .next()
+            .map_or(Ok(None), |row| row.get(1))?)
     })?;
     let spec = spec.ok_or_else(|| Error::UnknownModel(version.to_owned()))?;
     let model = Model::from_json(&readable(spec)?).map_err(Error::Specification)?;
@@ -55,10 +68,17 @@ pub fn prepared(schema: &Schema, version: &str, created_at: TimestampWithTimeZon
 /// Version and creation time of the active model.
 pub fn active(schema: &Schema) -> Result<(String, TimestampWithTimeZone)> {
     Spi::connect(|client| {
-        let query = schema.qualify("SELECT model_version, created_at FROM @extschema@.mm_models WHERE is_active");
-        let row = client.select(query.as_str(), Some(1), &[])?.next().ok_or(Error::NoActiveModel)?;
+        let query = schema
+            .qualify("SELECT model_version, created_at FROM @extschema@.mm_models WHERE is_active");
+        let row = client
+            .select(query.as_str(), Some(1), &[])?
+            .next()
+            .ok_or(Error::NoActiveModel)?;
         let mut columns = Columns::new(&row);
-        Ok((columns.required("model_version")?, columns.required("created_at")?))
+        Ok((
+            columns.required("model_version")?,
+            columns.required("created_at")?,
+        ))
     })
 }
 
@@ -67,10 +87,14 @@ pub fn active(schema: &Schema) -> Result<(String, TimestampWithTimeZone)> {
 #[search_path(pg_catalog, pg_temp)]
 fn mm_register_model(spec: Option<Document>, fcinfo: pg_sys::FunctionCallInfo) -> String {
     let schema = Schema::of(fcinfo);
-    or_raise(spec.ok_or(Error::Missing("spec")).and_then(readable).and_then(|spec| {
-        require_system()?;
-        register(&spec, &schema)
-    }))
+    or_raise(
+        spec.ok_or(Error::Missing("spec"))
+            .and_then(readable)
+            .and_then(|spec| {
+                require_system()?;
+                register(&spec, &schema)
+            }),
+    )
 }
 
 /// Makes a registered model the one that scores new sessions.
@@ -78,34 +102,54 @@ fn mm_register_model(spec: Option<Document>, fcinfo: pg_sys::FunctionCallInfo) -
 #[search_path(pg_catalog, pg_temp)]
 fn mm_activate_model(version: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) {
     let schema = Schema::of(fcinfo);
-    or_raise(require_system().and_then(|()| activate(version.ok_or(Error::Missing("version"))?, &schema)));
+    or_raise(
+        require_system()
+            .and_then(|()| activate(version.ok_or(Error::Missing("version"))?, &schema)),
+    );
 }
 
 /// v1.0, where it is not there yet; active, where nothing is.
 pub fn install_builtin(schema: &Schema) -> Result<()> {
-    let spec: Value = serde_json::from_str(Model::builtin_json()).map_err(|error| Error::Stored(error.to_string()))?;
+    let spec: Value = serde_json::from_str(Model::builtin_json())
+        .map_err(|error| Error::Stored(error.to_string()))?;
     match register(&spec, schema) {
         Ok(_) | Err(Error::DuplicateModel(_)) => {}
         Err(error) => return Err(error),
     }
     match active(schema) {
-        Err(Error::NoActiveModel) => activate(spec["model_version"].as_str().unwrap_or_default(), schema),
+        Err(Error::NoActiveModel) => {
+            activate(spec["model_version"].as_str().unwrap_or_default(), schema)
+        }
         other => other.map(|_| ()),
     }
 }
 
 fn readable(spec: Document) -> Result<Value> {
-    spec.0.map_err(|reason| Error::Invalid("spec", match reason {
-        DocumentError::TooLarge => "no larger than mindmeasure.max_document_bytes".into(),
-        DocumentError::TooDeep => format!("nested at most {MAX_DEPTH} levels deep"),
-    }))
+    spec.0.map_err(|reason| {
+        Error::Invalid(
+            "spec",
+            match reason {
+                DocumentError::TooLarge => "no larger than mindmeasure.max_document_bytes".into(),
+                DocumentError::TooDeep => format!("nested at most {MAX_DEPTH} levels deep"),
+            },
+        )
+    })
 }
 
 fn register(spec: &Value, schema: &Schema) -> Result<String> {
-    let version = Model::from_json(spec).map_err(Error::Specification)?.model_version;
+    let version = Model::from_json(spec)
+        .map_err(Error::Specification)?
+        .model_version;
     let query = schema.qualify("INSERT INTO @extschema@.mm_models (model_version, spec) VALUES ($1, $2) ON CONFLICT (model_version) DO NOTHING RETURNING model_version");
     let added: Option<String> = Spi::connect_mut(|client| -> Result<Option<String>> {
-        Ok(client.update(query.as_str(), None, &[version.as_str().into(), JsonbText(spec.to_string()).into()])?.next().map_or(Ok(None), |row| row.get(1))?)
+        Ok(client
+            .update(
+                query.as_str(),
+                None,
+                &[version.as_str().into(), JsonbText(spec.to_string()).into()],
+            )?
+            .next()
+            .map_or(Ok(None), |row| row.get(1))?)
     })?;
     added.ok_or(Error::DuplicateModel(version))
 }
@@ -113,9 +157,19 @@ fn register(spec: &Value, schema: &Schema) -> Result<String> {
 fn activate(version: &str, schema: &Schema) -> Result<()> {
     Spi::connect_mut(|client| {
         // Two that activate at once wait for one another here, so that one stays active.
-        client.update(schema.qualify("LOCK TABLE @extschema@.mm_models IN SHARE ROW EXCLUSIVE MODE").as_str(), None, &[])?;
-        let known = schema.qualify("SELECT true FROM @extschema@.mm_models WHERE model_version = $1");
-        if client.select(known.as_str(), Some(1), &[version.into()])?.is_empty() {
+        client.update(
+            schema
+                .qualify("LOCK TABLE @extschema@.mm_models IN SHARE ROW EXCLUSIVE MODE")
+                .as_str(),
+            None,
+            &[],
+        )?;
+        let known =
+            schema.qualify("SELECT true FROM @extschema@.mm_models WHERE model_version = $1");
+        if client
+            .select(known.as_str(), Some(1), &[version.into()])?
+            .is_empty()
+        {
             return Err(Error::UnknownModel(version.to_owned()));
         }
         let off = schema.qualify("UPDATE @extschema@.mm_models SET is_active = false WHERE is_active AND model_version <> $1");

@@ -3,6 +3,10 @@
 use pgrx::prelude::*;
 
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
-extension_sql_file!("../sql/triggers.sql", name = "triggers", requires = ["bootstrap"]);
+extension_sql_file!(
+    "../sql/triggers.sql",
+    name = "triggers",
+    requires = ["bootstrap"]
+);
 extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

@@ -24,7 +24,10 @@ impl Schema {
         unsafe {
             let oid = pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid);
             let name = pg_sys::quote_identifier(pg_sys::get_namespace_name(oid));
-            Schema { oid, name: CStr::from_ptr(name).to_string_lossy().into_owned() }
+            Schema {
+                oid,
+                name: CStr::from_ptr(name).to_string_lossy().into_owned(),
+            }
         }
     }
 
@@ -47,7 +50,9 @@ impl Schema {
             static QUERIES: RefCell<Vec<(pg_sys::Oid, *const u8, &'static Query)>> = const { RefCell::new(Vec::new()) };
         }
         QUERIES.with_borrow_mut(|queries| {
-            let known = queries.iter().find(|(oid, pointer, _)| (*oid, *pointer) == (self.oid, key.as_ptr()));
+            let known = queries
+                .iter()
+                .find(|(oid, pointer, _)| (*oid, *pointer) == (self.oid, key.as_ptr()));
             if let Some((_, _, query)) = known {
                 return *query;
             }
@@ -66,25 +71,43 @@ pub struct Query {
 
 impl Query {
     pub fn new(text: String) -> Query {
-        Query { text, plan: OnceCell::new() }
+        Query {
+            text,
+            plan: OnceCell::new(),
+        }
     }
 
-    fn plan(&self, client: &SpiClient<'_>, arguments: &[DatumWithOid<'_>]) -> Result<&OwnedPreparedStatement> {
+    fn plan(
+        &self,
+        client: &SpiClient<'_>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> Result<&OwnedPreparedStatement> {
         if let Some(plan) = self.plan.get() {
             return Ok(plan);
         }
-        let types: Vec<PgOid> = arguments.iter().map(|argument| PgOid::from(argument.oid())).collect();
+        let types: Vec<PgOid> = arguments
+            .iter()
+            .map(|argument| PgOid::from(argument.oid()))
+            .collect();
         let plan = client.prepare_mut(self.text.as_str(), &types)?.keep();
         Ok(self.plan.get_or_init(|| plan))
     }
 
     /// Reads with the snapshot of the calling statement; works on a standby.
-    pub fn read<'conn>(&self, client: &SpiClient<'conn>, arguments: &[DatumWithOid<'_>]) -> Result<SpiTupleTable<'conn>> {
+    pub fn read<'conn>(
+        &self,
+        client: &SpiClient<'conn>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> Result<SpiTupleTable<'conn>> {
         Ok(client.select(self.plan(client, arguments)?, None, arguments)?)
     }
 
     /// Runs with a snapshot of its own: sees what others committed while we waited for a lock.
-    pub fn run<'conn>(&self, client: &mut SpiClient<'conn>, arguments: &[DatumWithOid<'_>]) -> Result<SpiTupleTable<'conn>> {
+    pub fn run<'conn>(
+        &self,
+        client: &mut SpiClient<'conn>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> Result<SpiTupleTable<'conn>> {
         let plan = self.plan(client, arguments)?;
         Ok(client.update(plan, None, arguments)?)
     }

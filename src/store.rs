@@ -28,9 +28,18 @@ pub struct Learnt {
 }
 
 /// Writes a score, compares it, completes the session and keeps what was learnt. Returns created_at.
-pub fn score(client: &mut SpiClient<'_>, schema: &Schema, model: &Model, identity: Identity, session: &Session, scored: &Scored, learnt: &Learnt) -> Result<TimestampWithTimeZone> {
+pub fn score(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    model: &Model,
+    identity: Identity,
+    session: &Session,
+    scored: &Scored,
+    learnt: &Learnt,
+) -> Result<TimestampWithTimeZone> {
     let mut arguments = learnt.arguments(model, identity.user_id)?;
-    let drivers = serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?;
+    let drivers =
+        serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?;
     let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
     arguments.extend([
         identity.session_id.into(),
@@ -62,24 +71,51 @@ pub fn score(client: &mut SpiClient<'_>, schema: &Schema, model: &Model, identit
         scored.combined_before.mean.into(),
         scored.combined_before.m2.into(),
     ]);
-    store_query(schema).run(client, &arguments)?.first().get_one()?.ok_or_else(|| Error::Stored("created_at".into()))
+    store_query(schema)
+        .run(client, &arguments)?
+        .first()
+        .get_one()?
+        .ok_or_else(|| Error::Stored("created_at".into()))
 }
 
 /// Writes baselines alone, and takes away those that a rebuild did not give.
-pub fn baselines(client: &mut SpiClient<'_>, schema: &Schema, model: &Model, user_id: Uuid, learnt: &Learnt) -> Result<()> {
+pub fn baselines(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    model: &Model,
+    user_id: Uuid,
+    learnt: &Learnt,
+) -> Result<()> {
     baselines_query(schema).run(client, &learnt.arguments(model, user_id)?)?;
     Ok(())
 }
 
 /// Takes away the baselines that a rebuild did not give.
-pub fn forget_others(client: &mut SpiClient<'_>, schema: &Schema, model: &Model, user_id: Uuid, learnt: &Learnt) -> Result<()> {
-    let features: Vec<&str> = learnt.features.iter().filter_map(|(index, _)| model.features.get(*index)).map(|feature| feature.name.as_str()).collect();
-    let metrics: Vec<&str> = learnt.metrics.iter().map(|(metric, _)| metric.as_str()).collect();
+pub fn forget_others(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    model: &Model,
+    user_id: Uuid,
+    learnt: &Learnt,
+) -> Result<()> {
+    let features: Vec<&str> = learnt
+        .features
+        .iter()
+        .filter_map(|(index, _)| model.features.get(*index))
+        .map(|feature| feature.name.as_str())
+        .collect();
+    let metrics: Vec<&str> = learnt
+        .metrics
+        .iter()
+        .map(|(metric, _)| metric.as_str())
+        .collect();
     schema
         .query("DELETE FROM @extschema@.user_feature_baselines WHERE user_id = $1 AND feature_name <> ALL ($2)")
         .run(client, &[user_id.into(), features.into()])?;
     schema
-        .query("DELETE FROM @extschema@.user_baselines WHERE user_id = $1 AND metric_type <> ALL ($2)")
+        .query(
+            "DELETE FROM @extschema@.user_baselines WHERE user_id = $1 AND metric_type <> ALL ($2)",
+        )
         .run(client, &[user_id.into(), metrics.into()])?;
     Ok(())
 }
@@ -98,25 +134,56 @@ impl Learnt {
         let mut names = Vec::with_capacity(self.features.len());
         let mut modalities = Vec::with_capacity(self.features.len());
         for (index, _) in &self.features {
-            let feature = model.features.get(*index).ok_or_else(|| Error::Stored("feature".into()))?;
-            names.push(feature.name.clone());
+            let feature = model
+                .features
+                .get(*index)
+                .ok_or_else(|| Error::Stored("feature".into()))?;
+            names.push(feature.name.as_str());
             modalities.push(feature.modality.as_str());
         }
-        let column = |value: fn(&Baseline) -> f64| self.features.iter().map(|(_, baseline)| value(baseline)).collect::<Vec<f64>>();
-        let observed = self.features.iter().map(|(_, baseline)| baseline.last_us.and_then(|us| TimestampWithTimeZone::try_from(us).ok()));
-        let metric = |value: fn(&Baseline) -> f64| self.metrics.iter().map(|(_, baseline)| value(baseline)).collect::<Vec<f64>>();
+        let column = |value: fn(&Baseline) -> f64| {
+            self.features
+                .iter()
+                .map(|(_, baseline)| value(baseline))
+                .collect::<Vec<f64>>()
+        };
+        let observed = self.features.iter().map(|(_, baseline)| {
+            baseline
+                .last_us
+                .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
+        });
+        let metric = |value: fn(&Baseline) -> f64| {
+            self.metrics
+                .iter()
+                .map(|(_, baseline)| value(baseline))
+                .collect::<Vec<f64>>()
+        };
         Ok(vec![
             user_id.into(),
             names.into(),
             modalities.into(),
             column(|baseline| baseline.mean).into(),
-            self.features.iter().map(|(_, baseline)| baseline.sd()).collect::<Vec<Option<f64>>>().into(),
+            self.features
+                .iter()
+                .map(|(_, baseline)| baseline.sd())
+                .collect::<Vec<Option<f64>>>()
+                .into(),
             column(|baseline| baseline.n).into(),
             column(|baseline| baseline.m2).into(),
             column(|baseline| baseline.sum_w2).into(),
-            observed.collect::<Vec<Option<TimestampWithTimeZone>>>().into(),
-            self.metrics.iter().map(|(metric, _)| metric.as_str()).collect::<Vec<&str>>().into(),
-            self.metrics.iter().map(|(_, baseline)| baseline.n as i32).collect::<Vec<i32>>().into(),
+            observed
+                .collect::<Vec<Option<TimestampWithTimeZone>>>()
+                .into(),
+            self.metrics
+                .iter()
+                .map(|(metric, _)| metric.as_str())
+                .collect::<Vec<&str>>()
+                .into(),
+            self.metrics
+                .iter()
+                .map(|(_, baseline)| baseline.n as i32)
+                .collect::<Vec<i32>>()
+                .into(),
             metric(|baseline| baseline.mean).into(),
             metric(|baseline| baseline.m2).into(),
         ])
@@ -125,5 +192,9 @@ impl Learnt {
 
 /// Names of the modalities for which a flag is set.
 fn names(flags: &[bool; 4]) -> Vec<&'static str> {
-    Modality::ALL.into_iter().filter(|modality| flags[modality.index()]).map(Modality::as_str).collect()
+    Modality::ALL
+        .into_iter()
+        .filter(|modality| flags[modality.index()])
+        .map(Modality::as_str)
+        .collect()
 }

@@ -37,26 +37,55 @@ macro_rules! schemas {
 }
 
 schemas![
-    "activity_metrics", "audio_data", "baseline_comparison", "cognitive_markers", "device_usage", "drivers",
-    "emotional_indicators", "emotional_markers", "emotional_themes", "facial_expressions", "follow_up_topics",
-    "key_concerns", "linguistic_patterns", "micro_expressions", "mood", "prosodic_features", "sentiment_analysis",
-    "sleep_metrics", "text_data", "trend_analysis", "visual_data", "vocal_characteristics", "wellness_goals",
+    "activity_metrics",
+    "audio_data",
+    "baseline_comparison",
+    "cognitive_markers",
+    "device_usage",
+    "drivers",
+    "emotional_indicators",
+    "emotional_markers",
+    "emotional_themes",
+    "facial_expressions",
+    "follow_up_topics",
+    "key_concerns",
+    "linguistic_patterns",
+    "micro_expressions",
+    "mood",
+    "prosodic_features",
+    "sentiment_analysis",
+    "sleep_metrics",
+    "text_data",
+    "trend_analysis",
+    "visual_data",
+    "vocal_characteristics",
+    "wellness_goals",
 ];
 
 /// The names of all schemas, for a hint.
 pub fn names() -> String {
-    SCHEMAS.iter().map(|schema| schema.name).collect::<Vec<_>>().join(", ")
+    SCHEMAS
+        .iter()
+        .map(|schema| schema.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn find(name: &str) -> Result<&'static Schema> {
-    SCHEMAS.iter().find(|schema| schema.name == name).ok_or_else(|| Error::UnknownJsonSchema(name.into()))
+    SCHEMAS
+        .iter()
+        .find(|schema| schema.name == name)
+        .ok_or_else(|| Error::UnknownJsonSchema(name.into()))
 }
 
 fn compile(source: &str) -> Option<Compiled> {
     let schema: Value = serde_json::from_str(source).ok()?;
     let mut known_names = BTreeSet::new();
     collect_names(&schema, &mut known_names);
-    Some(Compiled { validator: jsonschema::draft202012::new(&schema).ok()?, known_names })
+    Some(Compiled {
+        validator: jsonschema::draft202012::new(&schema).ok()?,
+        known_names,
+    })
 }
 
 fn collect_names(schema: &Value, names: &mut BTreeSet<String>) {
@@ -65,7 +94,9 @@ fn collect_names(schema: &Value, names: &mut BTreeSet<String>) {
             if let Some(Value::Object(properties)) = members.get("properties") {
                 names.extend(properties.keys().cloned());
             }
-            members.values().for_each(|member| collect_names(member, names));
+            members
+                .values()
+                .for_each(|member| collect_names(member, names));
         }
         Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
         _ => {}
@@ -83,20 +114,31 @@ fn validate(schema: &str, field: &str, document: Document) -> Result<bool> {
     let schema = find(schema)?;
     let refuse = |message: String| Error::Document {
         message,
-        hint: format!("SELECT mm_json_schema('{}') shows what {field} must look like. Nothing was stored.", schema.name),
+        hint: format!(
+            "SELECT mm_json_schema('{}') shows what {field} must look like. Nothing was stored.",
+            schema.name
+        ),
     };
     let value = document.0.map_err(|reason| {
         refuse(match reason {
-            DocumentError::TooLarge => format!("{field}: is larger than mindmeasure.max_document_bytes"),
+            DocumentError::TooLarge => {
+                format!("{field}: is larger than mindmeasure.max_document_bytes")
+            }
             DocumentError::TooDeep => format!("{field}: is nested deeper than {MAX_DEPTH} levels"),
         })
     })?;
-    let compiled = schema.compiled.as_ref().ok_or_else(|| Error::UnknownJsonSchema(schema.name.into()))?;
+    let compiled = schema
+        .compiled
+        .as_ref()
+        .ok_or_else(|| Error::UnknownJsonSchema(schema.name.into()))?;
     if compiled.validator.is_valid(&value) {
         return Ok(true);
     }
-    let mut failures: Vec<String> =
-        compiled.validator.iter_errors(&value).map(|error| describe(field, &error, &compiled.known_names)).collect();
+    let mut failures: Vec<String> = compiled
+        .validator
+        .iter_errors(&value)
+        .map(|error| describe(field, &error, &compiled.known_names))
+        .collect();
     let more = failures.len().saturating_sub(LISTED_FAILURES);
     failures.truncate(LISTED_FAILURES);
     if more > 0 {
@@ -114,14 +156,27 @@ fn describe(field: &str, error: &ValidationError<'_>, known_names: &BTreeSet<Str
             path.push_str(property.as_str().unwrap_or("?"));
             "is missing".to_owned()
         }
-        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => format!("must be of type {kind}"),
-        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
-            format!("must be of type {}", kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or "))
+        ValidationErrorKind::Type {
+            kind: TypeKind::Single(kind),
+        } => format!("must be of type {kind}"),
+        ValidationErrorKind::Type {
+            kind: TypeKind::Multiple(kinds),
+        } => {
+            format!(
+                "must be of type {}",
+                kinds
+                    .iter()
+                    .map(|kind| kind.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            )
         }
         ValidationErrorKind::Enum { options } => format!("must be one of {options}"),
         ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
-        ValidationErrorKind::MinLength { limit } => format!("must have at least {limit} characters"),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("must have at least {limit} characters")
+        }
         ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
         other => format!("does not fit the schema's {}", other.keyword()),
     };
@@ -156,5 +211,9 @@ fn mm_json_schema(name: &str) -> JsonbText {
 #[pg_extern(volatile, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_refuse(field: &str, requirement: &str) -> bool {
-    Error::Requirement { field: field.into(), requirement: requirement.into() }.raise()
+    Error::Requirement {
+        field: field.into(),
+        requirement: requirement.into(),
+    }
+    .raise()
 }

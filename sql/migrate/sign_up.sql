@@ -9,7 +9,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'auth.users'::regclass AND tgname = name) THEN
         name := 'mindmeasure_on_auth_user_created';
-        RAISE NOTICE 'auth.users has a trigger on_auth_user_created already: the one of mindmeasure is called %', name;
+        RAISE INFO 'auth.users has a trigger on_auth_user_created already: the one of mindmeasure is called %', name;
     END IF;
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION @extschema@.handle_new_user()', name);
 END

@@ -5,8 +5,9 @@ SELECT s.id,
        s.assessment_type,
        coalesce(s.mood_after, s.mood_before) AS mood,
        ARRAY[t.id IS NOT NULL, a.id IS NOT NULL, v.id IS NOT NULL, p.id IS NOT NULL] AS arrived,
-       ARRAY[t.text_wellness_score::float8, a.audio_wellness_score::float8,
-             v.visual_wellness_score::float8, p.passive_wellness_score::float8] AS wellness
+       -- Rounded first: the cast refuses a number too small for float8 (1e-400).
+       ARRAY[round(t.text_wellness_score, 300)::float8, round(a.audio_wellness_score, 300)::float8,
+             round(v.visual_wellness_score, 300)::float8, round(p.passive_wellness_score, 300)::float8] AS wellness
        @documents@
 FROM (@source@) AS s
 LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
