@@ -86,10 +86,7 @@ impl Error {
             Error::OutcomeOfOthers => {
                 "session_id: an outcome is recorded that is not the person's own".into()
             }
-            Error::StaleView => {
-                "could not serialize access: another session of this person was scored meanwhile"
-                    .into()
-            }
+            Error::StaleView => "could not serialize access due to concurrent update".into(),
             Error::Invalid(field, requirement) => format!("{field}: must be {requirement}"),
             Error::Specification(error) => format!("spec.{}: {}", error.path, error.message),
             Error::DuplicateModel(version) => {

@@ -114,7 +114,7 @@ SELECT results_eq($$SELECT person, array_agg(number ORDER BY step) FROM (
 CREATE FUNCTION pg_temp.break() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.session_id = pg_temp.session_id(31, 2) THEN
-        RAISE EXCEPTION 'a broken application trigger' USING ERRCODE = 'ZZ002', DETAIL = 'secret words of the person';
+        RAISE EXCEPTION 'a broken application trigger' USING ERRCODE = 'P0001', DETAIL = 'secret words of the person';
     ELSIF NEW.session_id = pg_temp.session_id(32, 1) THEN
         RAISE EXCEPTION 'could not serialize' USING ERRCODE = '40001';
     END IF;
@@ -124,7 +124,7 @@ CREATE TRIGGER aa_break BEFORE INSERT ON fusion_outputs FOR EACH ROW EXECUTE FUN
 SELECT pg_temp.add(p, n, 'full', '{text,audio}', '1 h') FROM generate_series(31, 33) AS p, generate_series(1, 3) AS n \g /dev/null
 SELECT is(mm_fuse_pending(), 7::bigint, 'one bad session does not stop the batch');
 SELECT is(pg_temp.statuses(31), 'completed failed completed', 'it becomes failed');
-SELECT is((SELECT failure_reason FROM assessment_sessions WHERE id = pg_temp.session_id(31, 2)), 'ZZ002 a broken application trigger', 'with a reason, without details');
+SELECT is((SELECT failure_reason FROM assessment_sessions WHERE id = pg_temp.session_id(31, 2)), 'P0001 a broken application trigger', 'with a reason, without details');
 SELECT is(pg_temp.statuses(32), 'pending completed completed', 'one that failed for a passing reason is tried again');
 SELECT is((SELECT failure_reason FROM assessment_sessions WHERE id = pg_temp.session_id(32, 1)), NULL, 'and has no reason');
 SELECT is(pg_temp.statuses(33), 'completed completed completed', 'other people are not touched');

@@ -69,7 +69,8 @@ pub fn assess(
     }
     if let Some(n) = median_n.filter(|n| *n < spec.min_baseline_n) {
         reasons.push(format!(
-            "the median baseline rests on {n:.1} earlier values, below {}",
+            "the median baseline rests on {} earlier values, below {}",
+            (n * 10.0).round() / 10.0,
             spec.min_baseline_n
         ));
     }
