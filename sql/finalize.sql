@@ -54,6 +54,7 @@ TO mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
     @extschema@.update_updated_at_column(),
     @extschema@.mm_refuse_change(),
+    @extschema@.mm_guard_values(),
     @extschema@.mm_refuse_forged_times(),
     @extschema@.mm_guard_session(),
     @extschema@.mm_register_session_key(),

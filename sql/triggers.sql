@@ -172,3 +172,40 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_fill_session_time() IS
     'Trigger: fills session_created_at from session_keys where it was left out.';
+
+CREATE FUNCTION @extschema@.mm_guard_values() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    given CONSTANT jsonb := to_jsonb(NEW);
+    field text;
+    rule text;
+    limits text[];
+    kept boolean;
+BEGIN
+    -- The arguments are pairs: a column, and lowest..highest (either may be left out) or a|b|c.
+    FOR i IN 0 .. TG_NARGS - 1 BY 2 LOOP
+        field := TG_ARGV[i];
+        rule := TG_ARGV[i + 1];
+        IF rule LIKE '%..%' THEN
+            limits := string_to_array(rule, '..');
+            -- NaN sorts above every number, so each range refuses it too.
+            kept := (given ->> field)::float8 BETWEEN coalesce(nullif(limits[1], ''), '-1.7976931348623157e308')::float8
+                                                  AND coalesce(nullif(limits[2], ''), '1.7976931348623157e308')::float8;
+            rule := CASE rule WHEN '..' THEN 'a finite number' WHEN '0..' THEN 'a finite number, 0 or more'
+                              ELSE format('a number from %s to %s', limits[1], limits[2]) END;
+        ELSE
+            kept := (given ->> field) = ANY (string_to_array(rule, '|'));
+            rule := 'one of ' || replace(rule, '|', ', ');
+        END IF;
+        IF NOT kept THEN
+            RAISE EXCEPTION '%: must be %', field, rule
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, COLUMN = field,
+                      HINT = 'Nothing was stored. Correct the value and send the row again.';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
+    'Trigger on tables that scoring writes: holds everybody else to the ranges of the columns given as pairs of arguments (23514).';

@@ -96,17 +96,10 @@ pub fn require_current_view(user_id: Uuid, schema: &Schema) -> Result<()> {
         return Ok(());
     }
     let query = schema.query(include_str!("../sql/scoring/scored_state.sql"));
-    let state = || -> Result<Option<i64>> {
-        Spi::connect(|client| Ok(query.read(client, &[user_id.into()])?.first().get_one()?))
-    };
-    let seen = state()?;
-    // SAFETY: pushed and popped around one read; an error unwinds the snapshot stack itself.
-    let current = unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let current = state();
-        pg_sys::PopActiveSnapshot();
-        current?
-    };
+    let seen = Spi::connect(|client| -> Result<Option<i64>> {
+        Ok(query.read(client, &[user_id.into()])?.first().get_one()?)
+    })?;
+    let current = Spi::connect(|client| query.read_latest(client, user_id))?;
     if seen == current {
         Ok(())
     } else {

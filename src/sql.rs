@@ -1,13 +1,14 @@
 //! Where the extension's objects are, and the queries of `sql/`, planned once a backend.
 
 use std::cell::{OnceCell, RefCell};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, PgOid};
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
+use pgrx::{FromDatum, IntoDatum, Uuid};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The schema in which the extension is installed.
 #[derive(Clone)]
@@ -110,5 +111,38 @@ impl Query {
     ) -> Result<SpiTupleTable<'conn>> {
         let plan = self.plan(client, arguments)?;
         Ok(client.update(plan, None, arguments)?)
+    }
+
+    /// The one bigint of a query about a person, as of now, whatever the transaction's snapshot.
+    pub fn read_latest(&self, _client: &SpiClient<'_>, user_id: Uuid) -> Result<Option<i64>> {
+        let text = CString::new(self.text.as_str()).map_err(|_| Error::Stored("query".into()))?;
+        let mut values = [user_id.into_datum().ok_or(Error::Missing("user_id"))?];
+        // SAFETY: connected to SPI (`_client`); one parameter of the declared type; the result is
+        // read before anything else runs, as a bigint, which is what the query gives.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(text.as_ptr(), 1, [pg_sys::UUIDOID].as_mut_ptr());
+            if plan.is_null() {
+                return Err(Error::Stored("plan".into()));
+            }
+            let snapshot = pg_sys::GetLatestSnapshot();
+            let nobody = std::ptr::null_mut();
+            pg_sys::SPI_execute_snapshot(
+                plan,
+                values.as_mut_ptr(),
+                std::ptr::null(),
+                snapshot,
+                nobody,
+                true,
+                false,
+                1,
+            );
+            if pg_sys::SPI_processed != 1 || pg_sys::SPI_tuptable.is_null() {
+                return Err(Error::Stored("row".into()));
+            }
+            let table = &*pg_sys::SPI_tuptable;
+            let mut is_null = false;
+            let value = pg_sys::SPI_getbinval(*table.vals, table.tupdesc, 1, &mut is_null);
+            Ok(i64::from_datum(value, is_null))
+        }
     }
 }

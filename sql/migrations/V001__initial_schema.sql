@@ -273,18 +273,7 @@ CREATE TABLE @extschema@.fusion_outputs (
     arrived_modalities TEXT[] NOT NULL DEFAULT '{}',
     learnt_modalities TEXT[] NOT NULL DEFAULT '{}',
     self_report DOUBLE PRECISION,
-    CONSTRAINT fusion_outputs_session_fkey FOREIGN KEY (session_id, user_id) REFERENCES @extschema@.session_keys (id, user_id) ON DELETE CASCADE,
-    -- NaN sorts above every number, so each range refuses it too.
-    CONSTRAINT fusion_outputs_p_worse_fused CHECK ((p_worse_fused BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('p_worse_fused', 'a probability from 0 to 1')),
-    CONSTRAINT fusion_outputs_p_worse_audio CHECK ((p_worse_audio BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('p_worse_audio', 'a probability from 0 to 1')),
-    CONSTRAINT fusion_outputs_p_worse_visual CHECK ((p_worse_visual BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('p_worse_visual', 'a probability from 0 to 1')),
-    CONSTRAINT fusion_outputs_p_worse_text CHECK ((p_worse_text BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('p_worse_text', 'a probability from 0 to 1')),
-    CONSTRAINT fusion_outputs_p_worse_passive CHECK ((p_worse_passive BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('p_worse_passive', 'a probability from 0 to 1')),
-    CONSTRAINT fusion_outputs_score CHECK ((score BETWEEN 0 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('score', 'a whole number from 0 to 100')),
-    CONSTRAINT fusion_outputs_score_smoothed CHECK ((score_smoothed BETWEEN 0 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('score_smoothed', 'a number from 0 to 100')),
-    CONSTRAINT fusion_outputs_uncertainty CHECK ((uncertainty BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('uncertainty', 'a number from 0 to 1')),
-    CONSTRAINT fusion_outputs_qc_overall CHECK ((qc_overall IN ('reliable', 'low', 'insufficient')) IS NOT FALSE OR @extschema@.mm_refuse('qc_overall', 'one of reliable, low, insufficient')),
-    CONSTRAINT fusion_outputs_smoothed_variance CHECK ((smoothed_variance >= 0 AND smoothed_variance < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('smoothed_variance', 'a finite number, 0 or more'))
+    CONSTRAINT fusion_outputs_session_fkey FOREIGN KEY (session_id, user_id) REFERENCES @extschema@.session_keys (id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX idx_fusion_outputs_user_time ON @extschema@.fusion_outputs (user_id, session_created_at DESC);
 COMMENT ON TABLE @extschema@.fusion_outputs IS 'The score of each session, written by mm_fuse_session(); docs/scoring.md.';
@@ -317,6 +306,13 @@ CREATE TRIGGER fill_fusion_output_owner BEFORE INSERT ON @extschema@.fusion_outp
 CREATE TRIGGER fill_fusion_output_time BEFORE INSERT ON @extschema@.fusion_outputs
     FOR EACH ROW WHEN (NEW.session_created_at IS NULL)
     EXECUTE FUNCTION @extschema@.mm_fill_session_time();
+-- Values of a score have no CHECK: scoring is tested to stay in range, and a CHECK on a table written
+-- with every score costs its parsing each time. Everybody else is held to them here.
+CREATE TRIGGER guard_fusion_output_values BEFORE INSERT OR UPDATE ON @extschema@.fusion_outputs
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('p_worse_fused', '0..1', 'p_worse_audio', '0..1', 'p_worse_visual', '0..1',
+        'p_worse_text', '0..1', 'p_worse_passive', '0..1', 'score', '0..100', 'score_smoothed', '0..100', 'uncertainty', '0..1',
+        'qc_overall', 'reliable|low|insufficient', 'smoothed_variance', '0..', 'self_report', '1..10');
 CREATE TRIGGER guard_fusion_output_identity BEFORE UPDATE ON @extschema@.fusion_outputs
     FOR EACH ROW WHEN ((OLD.session_id, OLD.user_id, OLD.created_at, OLD.session_created_at)
         IS DISTINCT FROM (NEW.session_id, NEW.user_id, NEW.created_at, NEW.session_created_at))
@@ -337,8 +333,6 @@ CREATE TABLE @extschema@.mind_measure_scores (
     baseline_mean DOUBLE PRECISION NOT NULL DEFAULT 0,
     baseline_m2 DOUBLE PRECISION NOT NULL DEFAULT 0,
     CONSTRAINT mind_measure_scores_session_fkey FOREIGN KEY (session_id, user_id) REFERENCES @extschema@.session_keys (id, user_id) ON DELETE CASCADE,
-    CONSTRAINT mind_measure_scores_combined_score CHECK ((combined_score BETWEEN 0 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('combined_score', 'a number from 0 to 100')),
-    CONSTRAINT mind_measure_scores_baseline_deviation CHECK ((baseline_deviation > '-Infinity' AND baseline_deviation < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('baseline_deviation', 'a finite number')),
     CONSTRAINT mind_measure_scores_baseline_comparison CHECK (@extschema@.mm_validate_json('baseline_comparison', 'baseline_comparison', baseline_comparison)),
     CONSTRAINT mind_measure_scores_trend_analysis CHECK (@extschema@.mm_validate_json('trend_analysis', 'trend_analysis', trend_analysis))
 );
@@ -363,6 +357,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.mind_measure_scores TO mindm
 
 CREATE TRIGGER fill_score_owner BEFORE INSERT ON @extschema@.mind_measure_scores
     FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner') EXECUTE FUNCTION @extschema@.mm_fill_owner();
+CREATE TRIGGER guard_score_values BEFORE INSERT OR UPDATE ON @extschema@.mind_measure_scores
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('combined_score', '0..100', 'baseline_deviation', '..',
+        'baseline_n', '0..', 'baseline_mean', '0..100', 'baseline_m2', '0..');
 CREATE TRIGGER guard_score_identity BEFORE UPDATE ON @extschema@.mind_measure_scores
     FOR EACH ROW WHEN ((OLD.id, OLD.session_id, OLD.user_id) IS DISTINCT FROM (NEW.id, NEW.session_id, NEW.user_id))
     EXECUTE FUNCTION @extschema@.mm_refuse_change('id', 'session_id', 'user_id');
@@ -419,13 +417,7 @@ CREATE TABLE @extschema@.user_feature_baselines (
     sum_w2 DOUBLE PRECISION NOT NULL DEFAULT 0,
     last_observed_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT user_feature_baselines_user_id_feature_name_key UNIQUE (user_id, feature_name),
-    CONSTRAINT user_feature_baselines_feature_name CHECK ((length(feature_name) BETWEEN 1 AND 200) IS NOT FALSE OR @extschema@.mm_refuse('feature_name', '1 to 200 characters')),
-    CONSTRAINT user_feature_baselines_modality CHECK ((modality IN ('text', 'audio', 'visual', 'passive')) IS NOT FALSE OR @extschema@.mm_refuse('modality', 'one of text, audio, visual, passive')),
-    CONSTRAINT user_feature_baselines_mean CHECK ((mean > '-Infinity' AND mean < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('mean', 'a finite number')),
-    CONSTRAINT user_feature_baselines_sd CHECK ((sd >= 0 AND sd < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('sd', 'a finite number, 0 or more')),
-    CONSTRAINT user_feature_baselines_n CHECK ((n >= 0 AND n < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('n', 'a finite number, 0 or more')),
-    CONSTRAINT user_feature_baselines_m2 CHECK ((m2 >= 0 AND m2 < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('m2', 'a finite number, 0 or more')),
-    CONSTRAINT user_feature_baselines_sum_w2 CHECK ((sum_w2 >= 0 AND sum_w2 < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('sum_w2', 'a finite number, 0 or more'))
+    CONSTRAINT user_feature_baselines_feature_name CHECK (length(feature_name) BETWEEN 1 AND 200 OR @extschema@.mm_refuse('feature_name', '1 to 200 characters'))
 );
 COMMENT ON TABLE @extschema@.user_feature_baselines IS 'What is usual for a person, feature by feature; learnt by scoring (winsorised Welford), rebuilt by mm_update_baselines().';
 COMMENT ON COLUMN @extschema@.user_feature_baselines.mean IS 'The person''s mean of the feature, on the model''s transformed scale.';
@@ -448,6 +440,10 @@ CREATE POLICY "Users can update their own feature baselines" ON @extschema@.user
 GRANT SELECT, INSERT (id, user_id, feature_name, mean, sd), UPDATE (mean, sd) ON @extschema@.user_feature_baselines TO mindmeasure_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.user_feature_baselines TO mindmeasure_system;
 
+CREATE TRIGGER guard_feature_baseline_values BEFORE INSERT OR UPDATE ON @extschema@.user_feature_baselines
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('modality', 'text|audio|visual|passive', 'mean', '..', 'sd', '0..',
+        'n', '0..', 'm2', '0..', 'sum_w2', '0..');
 CREATE TRIGGER guard_feature_baseline_identity BEFORE UPDATE ON @extschema@.user_feature_baselines
     FOR EACH ROW WHEN ((OLD.id, OLD.user_id, OLD.feature_name, OLD.created_at) IS DISTINCT FROM (NEW.id, NEW.user_id, NEW.feature_name, NEW.created_at))
     EXECUTE FUNCTION @extschema@.mm_refuse_change('id', 'user_id', 'feature_name', 'created_at');

@@ -10,12 +10,7 @@ CREATE TABLE @extschema@.user_baselines (
     last_updated TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
     mean DOUBLE PRECISION NOT NULL DEFAULT 0,
     m2 DOUBLE PRECISION NOT NULL DEFAULT 0,
-    CONSTRAINT user_baselines_metric_type CHECK ((metric_type IN ('combined_wellness', 'audio_wellness', 'text_wellness', 'visual_wellness', 'mood_stability', 'stress_levels')) IS NOT FALSE OR @extschema@.mm_refuse('metric_type', 'one of combined_wellness, audio_wellness, text_wellness, visual_wellness, mood_stability, stress_levels')),
-    CONSTRAINT user_baselines_baseline_score CHECK ((baseline_score BETWEEN 0 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('baseline_score', 'a number from 0 to 100')),
-    CONSTRAINT user_baselines_confidence_level CHECK ((confidence_level BETWEEN 0 AND 1) IS NOT FALSE OR @extschema@.mm_refuse('confidence_level', 'a number from 0 to 1')),
-    CONSTRAINT user_baselines_sample_count CHECK ((sample_count >= 0) IS NOT FALSE OR @extschema@.mm_refuse('sample_count', '0 or more')),
-    CONSTRAINT user_baselines_mean CHECK ((mean BETWEEN 0 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('mean', 'a number from 0 to 100')),
-    CONSTRAINT user_baselines_m2 CHECK ((m2 >= 0 AND m2 < 'Infinity') IS NOT FALSE OR @extschema@.mm_refuse('m2', 'a finite number, 0 or more'))
+    CONSTRAINT user_baselines_metric_type CHECK ((metric_type IN ('combined_wellness', 'audio_wellness', 'text_wellness', 'visual_wellness', 'mood_stability', 'stress_levels')) IS NOT FALSE OR @extschema@.mm_refuse('metric_type', 'one of combined_wellness, audio_wellness, text_wellness, visual_wellness, mood_stability, stress_levels'))
 );
 CREATE UNIQUE INDEX idx_baselines_user_metric ON @extschema@.user_baselines (user_id, metric_type);
 CREATE INDEX idx_baselines_updated ON @extschema@.user_baselines (last_updated);
@@ -34,6 +29,10 @@ CREATE POLICY "Users can view their own baselines" ON @extschema@.user_baselines
 GRANT SELECT ON @extschema@.user_baselines TO mindmeasure_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON @extschema@.user_baselines TO mindmeasure_system;
 
+CREATE TRIGGER guard_baseline_values BEFORE INSERT OR UPDATE ON @extschema@.user_baselines
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('baseline_score', '0..100', 'confidence_level', '0..1',
+        'sample_count', '0..', 'mean', '0..100', 'm2', '0..');
 CREATE TRIGGER guard_baseline_identity BEFORE UPDATE ON @extschema@.user_baselines
     FOR EACH ROW WHEN ((OLD.id, OLD.user_id, OLD.metric_type, OLD.created_at) IS DISTINCT FROM (NEW.id, NEW.user_id, NEW.metric_type, NEW.created_at))
     EXECUTE FUNCTION @extschema@.mm_refuse_change('id', 'user_id', 'metric_type', 'created_at');
