@@ -39,12 +39,18 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_session(uuid, boolean),
     @extschema@.mm_record_outcome(uuid, boolean, text)
 TO mindmeasure_user, mindmeasure_system;
-GRANT EXECUTE ON FUNCTION @extschema@.mm_json_schema(text) TO mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_json_schema(text),
+    @extschema@.mm_model_report(text, integer)
+TO mindmeasure_auditor;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_pending(integer),
     @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid),
     @extschema@.mm_update_baselines(uuid),
     @extschema@.mm_rescore_user(uuid),
+    @extschema@.mm_fit_calibration(uuid, text),
+    @extschema@.mm_fit_model(text, double precision),
+    @extschema@.mm_model_report(text, integer),
     @extschema@.mm_register_model(jsonb),
     @extschema@.mm_activate_model(text),
     @extschema@.mm_caller_is_system(),
@@ -68,7 +74,7 @@ DO $settings$
 DECLARE
     function text;
 BEGIN
-    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)'] LOOP
+    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)', 'mm_fit_calibration(uuid, text)'] LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET enable_seqscan = off', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET plan_cache_mode = force_generic_plan', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET jit = off', function);
@@ -88,6 +94,12 @@ COMMENT ON FUNCTION @extschema@.mm_rescore_user(uuid) IS
     'Replays a person''s scored sessions, archived ones too, in time order from nothing with the active model, and rewrites scores and baselines; returns how many these were. System role only (42501); 22004 NULL.';
 COMMENT ON FUNCTION @extschema@.mm_record_outcome(uuid, boolean, text) IS
     'Records whether the person was worse than their own usual at a session, and who says so (source, 1 to 100 characters). A later word replaces an earlier one. Counts for scores of later sessions. Caller: the system role, or the session''s person, whose word is always recorded as self_report and never replaces another''s. Errors: P0002 no such session, 42501 somebody else''s outcome, 22004 NULL, 22023 source.';
+COMMENT ON FUNCTION @extschema@.mm_fit_calibration(uuid, text) IS
+    'Fits how a person''s evidence (raw_* of sessions that the active model scored) translates into outcomes, about the model''s calibration_prior, and stores it in user_calibration for later scores; modality NULL: all of the model''s. n_points 0 gives the prior exactly and stores nothing. log_loss_before and log_loss_after (nats) are of the prior and the fit on the same points. System role only (42501); 22004 NULL user_id, 22023 modality.';
+COMMENT ON FUNCTION @extschema@.mm_fit_model(text, double precision) IS
+    'Learns weights, own rates, correlation and calibration priors from all labelled sessions scored by models with the active model''s features, and registers them as a new, inactive model; returns its version. lambda: ridge penalty on the weights, NULL to have it chosen by cross-validation by person. Judge it with mm_model_report(), then mm_activate_model(). Errors: 55000 nothing to learn from, 42710 the version exists, 22004 NULL, 22023 lambda. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_model_report(text, integer) IS
+    'How well a model (NULL: the active one) foretells the outcomes of labelled sessions, and beside it how well the person''s own rate alone does: Brier score, log loss (nats), AUC over all and as mean within persons, expected calibration error, calibration slope. A learnt model is learnt anew for each of folds groups of persons from all the others and judged on that group; one written by hand is judged as it is. Errors: 42704 no such model, 55000 nothing to judge, 22023 folds. System role and auditor.';
 COMMENT ON FUNCTION @extschema@.mm_register_model(jsonb) IS
     'Checks a model specification (docs/scoring.md) and adds it to mm_models, inactive; returns its model_version. Errors: 22023 with the path of what is wrong, 42710 the version exists. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_activate_model(text) IS

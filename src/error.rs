@@ -32,6 +32,8 @@ pub enum Error {
     DuplicateModel(String),
     UnknownModel(String),
     NoActiveModel,
+    /// There is not enough to learn or judge from: why.
+    CannotLearn(String),
     UnknownJsonSchema(String),
     /// A JSON document that does not fit its schema: one line a failing path.
     Document {
@@ -70,7 +72,7 @@ impl Error {
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
             Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
-            Error::NoActiveModel | Error::ChangedMigration(_) => b"55000",
+            Error::NoActiveModel | Error::CannotLearn(_) | Error::ChangedMigration(_) => b"55000",
             Error::Document { .. } | Error::Requirement { .. } => b"23514",
             Error::Stored(_) | Error::Spi(_) => b"XX000",
         }
@@ -94,6 +96,7 @@ impl Error {
             }
             Error::UnknownModel(version) => format!("version: there is no model {version}"),
             Error::NoActiveModel => "there is no active model".into(),
+            Error::CannotLearn(why) => format!("there is nothing to learn from: {why}"),
             Error::UnknownJsonSchema(name) => format!("name: there is no JSON Schema {name}"),
             Error::Document { message, .. } => message.clone(),
             Error::Requirement { field, requirement } => format!("{field}: must be {requirement}"),
@@ -119,6 +122,7 @@ impl Error {
             Error::DuplicateModel(_) => "A registered model never changes: choose a new model_version.".into(),
             Error::UnknownModel(_) => "SELECT model_version FROM mm_models lists them.".into(),
             Error::NoActiveModel => "SELECT mm_activate_model('v1.0');".into(),
+            Error::CannotLearn(_) => "Record outcomes of both kinds, of several people's scored sessions, with mm_record_outcome().".into(),
             Error::UnknownJsonSchema(_) => format!("One of {}.", crate::validate::names()),
             Error::Document { hint, .. } => hint.clone(),
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),

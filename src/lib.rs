@@ -6,6 +6,7 @@
 
 pgrx::pg_module_magic!(name, version);
 
+mod calibrate;
 mod caller;
 mod error;
 mod fuse;
@@ -15,6 +16,7 @@ mod load;
 mod migrate;
 mod models;
 mod outcomes;
+mod population;
 mod schema;
 mod settings;
 mod sql;

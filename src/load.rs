@@ -220,6 +220,24 @@ fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, S
     ))
 }
 
+/// A person's outcomes in time order as (µs, worse); with a time those of earlier sessions only.
+pub fn outcomes(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    user_id: Uuid,
+    before: Option<TimestampWithTimeZone>,
+) -> Result<Vec<(i64, bool)>> {
+    schema
+        .query(include_str!("../sql/scoring/outcomes.sql"))
+        .run(client, &[user_id.into(), before.into()])?
+        .map(|row| {
+            let mut columns = Columns::new(&row);
+            let at: TimestampWithTimeZone = columns.required("session_created_at")?;
+            Ok((at.into_inner(), columns.required("worse")?))
+        })
+        .collect()
+}
+
 /// A person's calibrations on their own, for a replay.
 pub fn calibrations(
     client: &mut SpiClient<'_>,

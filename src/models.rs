@@ -49,6 +49,15 @@ pub fn prepared(
     if let Some(prepared) = found {
         return Ok(prepared);
     }
+    let model = Model::from_json(&spec(schema, version)?).map_err(Error::Specification)?;
+    let plan = LoadPlan::new(&model, schema);
+    let prepared: &'static Prepared = Box::leak(Box::new(Prepared { model, plan, key }));
+    PREPARED.with_borrow_mut(|all| all.push(prepared));
+    Ok(prepared)
+}
+
+/// A registered specification as it was given.
+pub fn spec(schema: &Schema, version: &str) -> Result<Value> {
     let spec = Spi::connect(|client| -> Result<Option<Document>> {
         let query =
             schema.qualify("SELECT spec FROM @extschema@.mm_models WHERE model_version = $1");
@@ -57,12 +66,42 @@ pub fn prepared(
             .next()
             .map_or(Ok(None), |row| row.get(1))?)
     })?;
-    let spec = spec.ok_or_else(|| Error::UnknownModel(version.to_owned()))?;
-    let model = Model::from_json(&readable(spec)?).map_err(Error::Specification)?;
-    let plan = LoadPlan::new(&model, schema);
-    let prepared: &'static Prepared = Box::leak(Box::new(Prepared { model, plan, key }));
-    PREPARED.with_borrow_mut(|all| all.push(prepared));
-    Ok(prepared)
+    readable(spec.ok_or_else(|| Error::UnknownModel(version.to_owned()))?)
+}
+
+/// When a version was registered; `None` where it was not.
+pub fn known(schema: &Schema, version: &str) -> Result<Option<TimestampWithTimeZone>> {
+    Spi::connect(|client| {
+        let query =
+            schema.qualify("SELECT created_at FROM @extschema@.mm_models WHERE model_version = $1");
+        Ok(client
+            .select(query.as_str(), Some(1), &[version.into()])?
+            .next()
+            .map_or(Ok(None), |row| row.get(1))?)
+    })
+}
+
+/// All registered models.
+pub fn all(schema: &Schema) -> Result<Vec<&'static Prepared>> {
+    let versions = Spi::connect(|client| -> Result<Vec<(String, TimestampWithTimeZone)>> {
+        let query = schema.qualify(
+            "SELECT model_version, created_at FROM @extschema@.mm_models ORDER BY model_version",
+        );
+        client
+            .select(query.as_str(), None, &[])?
+            .map(|row| {
+                let mut columns = Columns::new(&row);
+                Ok((
+                    columns.required("model_version")?,
+                    columns.required("created_at")?,
+                ))
+            })
+            .collect()
+    })?;
+    versions
+        .into_iter()
+        .map(|(version, created_at)| prepared(schema, &version, created_at))
+        .collect()
 }
 
 /// Version and creation time of the active model.
@@ -136,7 +175,7 @@ fn readable(spec: Document) -> Result<Value> {
     })
 }
 
-fn register(spec: &Value, schema: &Schema) -> Result<String> {
+pub fn register(spec: &Value, schema: &Schema) -> Result<String> {
     let version = Model::from_json(spec)
         .map_err(Error::Specification)?
         .model_version;

@@ -19,3 +19,4 @@ sql cohort -c "\\copy feature_csv FROM '$features' CSV HEADER" -c "\\copy label_
 sql cohort -f bench/cohort/load.sql
 sql cohort -f bench/cohort/score.sql
 sql cohort -f bench/cohort/report.sql
+sql cohort -f bench/cohort/learn.sql

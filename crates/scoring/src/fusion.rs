@@ -5,7 +5,7 @@
 //! Clemen & Winkler 1985 (dependent experts).
 
 use crate::model::FusionSpec;
-use crate::numeric::{clip, clip_logit, finite};
+use crate::numeric::{clip, clip_logit, days_between, finite};
 
 /// Outcomes known of a person before a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,6 +28,37 @@ impl Outcomes {
             0.0,
             1.0,
         )
+    }
+}
+
+/// Running outcomes of a person: plain counts, or with a half-life each worth 2^(−age/half-life).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnRate {
+    outcomes: Outcomes,
+    at_us: Option<i64>,
+}
+
+impl OwnRate {
+    /// Takes in an outcome, not older than those before it.
+    pub fn observe(&mut self, at_us: i64, worse: bool, fusion: &FusionSpec) {
+        self.outcomes = self.before(at_us, fusion);
+        self.outcomes.n += 1.0;
+        if worse {
+            self.outcomes.worse += 1.0;
+        }
+        self.at_us = Some(at_us);
+    }
+
+    /// What they are worth at a later time.
+    pub fn before(&self, at_us: i64, fusion: &FusionSpec) -> Outcomes {
+        let (Some(half_life), Some(then)) = (fusion.outcome_half_life_days, self.at_us) else {
+            return self.outcomes;
+        };
+        let left = finite(f64::exp2(-days_between(then, at_us) / half_life));
+        Outcomes {
+            n: self.outcomes.n * left,
+            worse: self.outcomes.worse * left,
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub use document::{Column, Document, Owner};
 pub use drivers::{Drivers, Item};
 pub use evidence::Calibration;
 pub use features::{Extracted, Leaf};
-pub use fusion::Outcomes;
+pub use fusion::{Outcomes, OwnRate};
 pub use kept::{Kept, Stored};
 pub use modality::{AssessmentType, Modality};
 pub use model::{Model, SpecError};

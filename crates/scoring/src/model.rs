@@ -21,6 +21,8 @@ pub struct Model {
     pub quality: QualitySpec,
     pub outcome: OutcomeSpec,
     pub drivers: DriversSpec,
+    /// How the figures were learnt; `None` for a model that was written by hand.
+    pub trained: Option<Trained>,
     /// Every document to be loaded for a session, each once.
     pub documents: Vec<Document>,
 }
@@ -138,6 +140,8 @@ pub struct FusionSpec {
     pub prior_rate: f64,
     /// How many outcomes the prior rate counts as; not negative.
     pub prior_strength: f64,
+    /// An outcome of that age counts half for the own rate; `None`: all count alike.
+    pub outcome_half_life_days: Option<f64>,
     /// Variance on the log-odds scale when nothing at all is covered.
     pub miss_var: f64,
 }
@@ -148,6 +152,7 @@ impl Default for FusionSpec {
             rho: uniform_correlation(0.1),
             prior_rate: 0.25,
             prior_strength: 4.0,
+            outcome_half_life_days: None,
             miss_var: 1.0,
         }
     }
@@ -275,6 +280,21 @@ impl Default for DriversSpec {
     }
 }
 
+/// What mm_fit_model() learnt a model from: enough to do the same again without some of the people,
+/// and for people to read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trained {
+    /// The version whose features these are.
+    pub from: Option<String>,
+    /// The penalty that was asked for; `None`: chosen by cross-validation.
+    pub lambda: Option<f64>,
+    /// The penalty that was used.
+    pub penalty: Option<f64>,
+    pub sessions: u64,
+    pub people: u64,
+}
+
 /// What is wrong with a specification, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
@@ -298,6 +318,30 @@ impl Model {
     /// limits, a path that is not RFC 9535, a document not open to the modality, a name used twice.
     pub fn from_json(specification: &serde_json::Value) -> Result<Model, SpecError> {
         spec::read(specification)
+    }
+
+    /// Whether the other model computes the same z of the same session: it differs in weights and
+    /// what comes after them only.
+    pub fn reads_same_z(&self, other: &Model) -> bool {
+        let same = |(mine, theirs): (&Feature, &Feature)| {
+            let column = |model: &Model, feature: &Feature| {
+                model
+                    .documents
+                    .get(feature.document)
+                    .map(|d| d.column.spec_name)
+            };
+            mine.name == theirs.name
+                && mine.modality == theirs.modality
+                && column(self, mine) == column(other, theirs)
+                && mine.path == theirs.path
+                && mine.reduce == theirs.reduce
+                && mine.transform == theirs.transform
+                && mine.population_mean == theirs.population_mean
+                && mine.population_sd == theirs.population_sd
+        };
+        self.features.len() == other.features.len()
+            && self.baseline == other.baseline
+            && self.features.iter().zip(&other.features).all(same)
     }
 
     /// The specification of a modality; one that is not mentioned has the defaults.

@@ -1,7 +1,11 @@
 //! What is learnt from all people together: weights, the distribution of worse-rates, how strongly
 //! modalities repeat each other, and how far personal calibrations spread.
 
+pub mod cohort;
 pub mod evidence_correlation;
+pub mod judge;
+pub mod own_rate;
+pub mod refit;
 pub mod ridge;
 pub mod spread;
 pub mod worse_rate;

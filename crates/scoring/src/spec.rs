@@ -40,6 +40,7 @@ struct RawModel {
     outcome: OutcomeSpec,
     #[serde(default)]
     drivers: DriversSpec,
+    trained: Option<Trained>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +102,10 @@ pub(crate) fn read(specification: &Value) -> Result<Model, SpecError> {
         );
     }
 
+    if let Some(trained) = &raw.trained {
+        check_trained(trained)?;
+    }
+
     Ok(Model {
         model_version,
         features,
@@ -111,6 +116,7 @@ pub(crate) fn read(specification: &Value) -> Result<Model, SpecError> {
         quality: raw.quality,
         outcome: raw.outcome,
         drivers: raw.drivers,
+        trained: raw.trained,
         documents,
     })
 }

@@ -60,20 +60,32 @@ pub enum RidgeError {
 /// Minimises Σ log loss + ½λ‖weights‖². With λ > 0 and both classes there is one minimum, separable
 /// data or not.
 pub fn fit(design: &Design, lambda: f64) -> Result<RidgeFit, RidgeError> {
+    fit_with(design, lambda, true)
+}
+
+/// The same with the intercept held at 0: what the offset leaves is the weights' alone.
+pub fn fit_about_offset(design: &Design, lambda: f64) -> Result<RidgeFit, RidgeError> {
+    fit_with(design, lambda, false)
+}
+
+fn fit_with(design: &Design, lambda: f64, intercept: bool) -> Result<RidgeFit, RidgeError> {
     check(design, lambda)?;
     let n = design.worse.len() as f64;
     let positives = design.worse.iter().filter(|w| **w).count() as f64;
     let size = design.columns + 1;
     // parameters[0] is the intercept.
     let mut parameters = vec![0.0; size];
-    if design.offset.is_none() {
+    if intercept && design.offset.is_none() {
         parameters[0] = logit(positives / n);
     }
     let mut objective = objective(design, lambda, &parameters);
     let log_loss_before = objective / n;
     let mut iterations = 0;
     loop {
-        let (gradient, hessian) = derivatives(design, lambda, &parameters);
+        let (mut gradient, mut hessian) = derivatives(design, lambda, &parameters);
+        if !intercept {
+            hold_intercept(&mut gradient, &mut hessian);
+        }
         let step = solve(hessian, &gradient).ok_or(RidgeError::NotConverged)?;
         let decrement: f64 = gradient.iter().zip(&step).map(|(g, s)| g * s).sum();
         if !decrement.is_finite() || iterations == MAX_ITERATIONS {
@@ -198,6 +210,15 @@ fn derivatives(design: &Design, lambda: f64, parameters: &[f64]) -> (Vec<f64>, V
         hessian[j][j] += lambda;
     }
     (gradient, hessian)
+}
+
+/// A step that leaves parameter 0 where it is.
+fn hold_intercept(gradient: &mut [f64], hessian: &mut [Vec<f64>]) {
+    gradient[0] = 0.0;
+    hessian[0][0] = 1.0;
+    for line in &mut hessian[1..] {
+        line[0] = 0.0;
+    }
 }
 
 /// Solves H·x = g by Cholesky's factors, in place; None where H is not positive definite.

@@ -15,6 +15,7 @@ pub(super) struct RawFusion {
     rho: Option<Value>,
     prior_rate: Option<f64>,
     prior_strength: Option<f64>,
+    outcome_half_life_days: Option<f64>,
     miss_var: Option<f64>,
 }
 
@@ -27,6 +28,7 @@ pub(super) fn read_fusion(raw: RawFusion) -> Result<FusionSpec, SpecError> {
         },
         prior_rate: raw.prior_rate.unwrap_or(defaults.prior_rate),
         prior_strength: raw.prior_strength.unwrap_or(defaults.prior_strength),
+        outcome_half_life_days: raw.outcome_half_life_days,
         miss_var: raw.miss_var.unwrap_or(defaults.miss_var),
     };
     if !(fusion.prior_rate > 0.0 && fusion.prior_rate < 1.0) {
@@ -37,6 +39,9 @@ pub(super) fn read_fusion(raw: RawFusion) -> Result<FusionSpec, SpecError> {
         );
     }
     within(fusion.prior_strength, 0.0, 1e6, "fusion.prior_strength")?;
+    if let Some(days) = fusion.outcome_half_life_days {
+        within(days, 1e-3, 1e6, "fusion.outcome_half_life_days")?;
+    }
     within(fusion.miss_var, 0.0, 1e6, "fusion.miss_var")?;
     Ok(fusion)
 }

@@ -1,6 +1,6 @@
 //! The limits of single values and plain sections, and how a violation is reported.
 
-use crate::model::{BaselineSpec, OutcomeSpec, QualitySpec, SmoothingSpec, SpecError};
+use crate::model::{BaselineSpec, OutcomeSpec, QualitySpec, SmoothingSpec, SpecError, Trained};
 
 const MAX_NAME_CHARS: usize = 200;
 /// Φ(−38) is the smallest normal tail an f64 holds.
@@ -37,6 +37,16 @@ pub(super) fn check_outcome(spec: &OutcomeSpec) -> Result<(), SpecError> {
     within(spec.threshold_sd, 0.0, MAX_Z, "outcome.threshold_sd")?;
     // A sd needs two earlier reports.
     within(f64::from(spec.min_reports), 3.0, 1e6, "outcome.min_reports")
+}
+
+pub(super) fn check_trained(trained: &Trained) -> Result<(), SpecError> {
+    if let Some(lambda) = trained.lambda {
+        within(lambda, 1e-6, 1e9, "trained.lambda")?;
+    }
+    match trained.penalty {
+        Some(penalty) => within(penalty, 1e-6, 1e9, "trained.penalty"),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn check_name(name: &str, at: &str) -> Result<(), SpecError> {

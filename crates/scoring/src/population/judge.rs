@@ -1,0 +1,93 @@
+//! How well a model foretells outcomes, beside the person's own rate, on people it was not learnt
+//! from and with nothing of a session's own future.
+
+use super::cohort::Cohort;
+use super::refit::{self, predict, RefitError};
+use crate::model::Model;
+use crate::report::{report, within_user_auc, Report, WithinUserAuc};
+
+/// One predictor's figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    pub report: Report,
+    pub within_user: WithinUserAuc,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// p_worse_fused.
+    pub model: Verdict,
+    /// The own rate alone: what can be said without reading the session.
+    pub own_rate: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JudgeError {
+    #[error("no labelled sessions that were scored")]
+    NoSessions,
+    #[error("fewer people with labelled sessions than folds")]
+    TooFewPeople,
+    #[error(transparent)]
+    Refit(#[from] RefitError),
+}
+
+/// Judges a model. One that was learnt is learnt anew, in the same way, once for each of `folds`
+/// groups of people, from all the others, and judged on that group. One that was written by hand
+/// has seen nobody and is judged as it is, with its own prior rate.
+pub fn judge(cohort: &Cohort, model: &Model, folds: usize) -> Result<Judgement, JudgeError> {
+    let everybody: Vec<usize> = (0..cohort.people()).collect();
+    let mut predictions = Predictions::default();
+    let Some(trained) = &model.trained else {
+        for person in everybody {
+            predictions.add(cohort, person, model);
+        }
+        return predictions.judgement();
+    };
+    if cohort.people() < folds {
+        return Err(JudgeError::TooFewPeople);
+    }
+    for fold in 0..folds {
+        let (group, others): (Vec<usize>, Vec<usize>) =
+            everybody.iter().partition(|person| *person % folds == fold);
+        let learnt = refit::fit(cohort, &others, model, trained.lambda)?;
+        for person in group {
+            predictions.add(cohort, person, &learnt.model);
+        }
+    }
+    predictions.judgement()
+}
+
+#[derive(Default)]
+struct Predictions {
+    fused: Vec<f64>,
+    own_rate: Vec<f64>,
+    worse: Vec<bool>,
+    person: Vec<usize>,
+}
+
+impl Predictions {
+    fn add(&mut self, cohort: &Cohort, person: usize, model: &Model) {
+        cohort.each(person, &model.fusion, |row, own_rate| {
+            let Some(scored) = row.scored else { return };
+            self.fused.push(predict(cohort, scored, model, own_rate));
+            self.own_rate.push(own_rate);
+            self.worse.push(row.worse);
+            self.person.push(person);
+        });
+    }
+
+    fn judgement(&self) -> Result<Judgement, JudgeError> {
+        let verdict = |p: &[f64]| -> Result<Verdict, JudgeError> {
+            // Lengths agree and every p is a probability: what is left is that there is none.
+            Ok(Verdict {
+                report: report(p, &self.worse).map_err(|_| JudgeError::NoSessions)?,
+                within_user: within_user_auc(p, &self.worse, &self.person)
+                    .map_err(|_| JudgeError::NoSessions)?,
+            })
+        };
+        Ok(Judgement {
+            model: verdict(&self.fused)?,
+            own_rate: verdict(&self.own_rate)?,
+        })
+    }
+}

@@ -1,0 +1,437 @@
+//! A model learnt from many people's labelled sessions.
+//!
+//! The weights are fitted through the fusion itself: the columns of the ridge regression are
+//! κ·r·z, and its offset is the log-odds of the person's own rate at that time. What is minimised
+//! is then the log loss of p_worse_fused as it will be computed, with the correlation of the
+//! modalities discounted once.
+//!
+//! A fit flatters the people it was made from. How much of each modality's evidence holds for
+//! others is therefore measured on people who were left out (Stone 1974; the slope is van
+//! Houwelingen & le Cessie's 1990 shrinkage): that is calibration_prior.a, so a penalty chosen too
+//! small cannot make the fused probability worse than the own rate.
+
+use super::cohort::Cohort;
+use super::evidence_correlation::{self, Evidence};
+use super::{own_rate, ridge, spread};
+use crate::evidence::{probability, reliability, Calibration};
+use crate::fusion::{fuse, Outcomes};
+use crate::modality::Modality;
+use crate::model::{uniform_correlation, CalibrationPrior, FusionSpec, ModalitySpec, Model};
+use crate::numeric::{finite, logit, softplus};
+use crate::platt;
+
+/// Penalties tried when none is given.
+const LAMBDAS: [f64; 6] = [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0];
+/// Groups of people that are left out in turn to measure what holds for others.
+const INNER_FOLDS: usize = 3;
+/// r depends on the weights and ρ on the evidence: how often both are brought up to date.
+const ROUNDS: usize = 3;
+/// Ridge on the slopes, towards no evidence.
+const SLOPE_PENALTY: f64 = 1.0;
+/// Largest slope of a modality's evidence.
+const SLOPE_LIMIT: f64 = 2.0;
+/// Limit of a weight in a specification.
+const WEIGHT_LIMIT: f64 = 100.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefitError {
+    #[error("no labelled sessions that were scored")]
+    NoSessions,
+    #[error("the outcomes are of one class only")]
+    OneClass,
+    #[error("the penalty must be a finite number above 0")]
+    Penalty,
+    #[error("the fit of the weights failed")]
+    Fit,
+}
+
+impl From<ridge::RidgeError> for RefitError {
+    fn from(error: ridge::RidgeError) -> Self {
+        match error {
+            ridge::RidgeError::OneClass => RefitError::OneClass,
+            ridge::RidgeError::Penalty => RefitError::Penalty,
+            _ => RefitError::Fit,
+        }
+    }
+}
+
+/// A model with learnt figures.
+#[derive(Debug, Clone)]
+pub struct Refit {
+    /// The model it started from, with the learnt figures put in.
+    pub model: Model,
+    /// The penalty that was used.
+    pub penalty: f64,
+    /// Labelled and scored sessions it was learnt from.
+    pub sessions: usize,
+    pub people: usize,
+}
+
+/// Learns from these people (places in the cohort). Without a penalty it is chosen by leaving
+/// groups of them out.
+pub fn fit(
+    cohort: &Cohort,
+    people: &[usize],
+    base: &Model,
+    lambda: Option<f64>,
+) -> Result<Refit, RefitError> {
+    if lambda.is_some_and(|l| !l.is_finite() || l <= 0.0) {
+        return Err(RefitError::Penalty);
+    }
+    let mut model = base.clone();
+    model.fusion = own_rate::fit(cohort, people, &base.fusion);
+    // What an earlier fit found, perhaps from other people, does not count. Evidence is departure
+    // from the own rate: b follows it.
+    model.fusion.rho = FusionSpec::default().rho;
+    for spec in model.modalities.iter_mut().flatten() {
+        spec.calibration_prior = CalibrationPrior::default();
+    }
+    let (penalty, left_out) = match lambda {
+        Some(penalty) => (penalty, LeftOut::new(cohort, people, &model, penalty)?),
+        None => choose(cohort, people, &model)?,
+    };
+    let learnt = weights(cohort, people, &model, penalty)?;
+    let seen = modalities_seen(cohort, people, &model);
+    let with_weights = learnt.into_model(&model, base, &seen);
+    let slopes = left_out.as_ref().map(|l| l.slopes());
+    let mut model = with_weights;
+    for modality in Modality::ALL {
+        let m = modality.index();
+        let Some(spec) = model.modalities[m].as_mut().filter(|_| seen[m]) else {
+            continue;
+        };
+        if let (Some(slopes), Some(left_out)) = (slopes, &left_out) {
+            spec.calibration_prior.a = slopes[m];
+            let fits = left_out.personal_fits(cohort, people, m, spec, &model.fusion);
+            if let Ok(found) = spread::fit(&fits) {
+                spec.calibration_prior.sd_a = found.sd_a;
+                spec.calibration_prior.sd_b = found.sd_b;
+            }
+        }
+    }
+    let sessions = people
+        .iter()
+        .map(|p| {
+            cohort
+                .person(*p)
+                .iter()
+                .filter(|r| r.scored.is_some())
+                .count()
+        })
+        .sum();
+    Ok(Refit {
+        model,
+        penalty,
+        sessions,
+        people: people.len(),
+    })
+}
+
+/// Raw evidence and reliability of a stored session under a model.
+pub(crate) fn weigh(cohort: &Cohort, scored: usize, model: &Model) -> ([Option<f64>; 4], [f64; 4]) {
+    let (mut raw, mut present, mut total) = ([None; 4], [0.0; 4], [0.0; 4]);
+    let (z, seen) = (cohort.z(scored), cohort.seen(scored));
+    for (i, feature) in model.features.iter().enumerate() {
+        let m = feature.modality.index();
+        total[m] += feature.weight.abs();
+        if seen[i] {
+            present[m] += feature.weight.abs();
+            *raw[m].get_or_insert(0.0) += feature.weight * z[i];
+        }
+    }
+    let mut r = [0.0; 4];
+    for m in 0..4 {
+        let spec = model.modalities[m].as_ref();
+        if let Some(raw) = raw[m].as_mut() {
+            *raw = finite(*raw + spec.map_or(0.0, |s| s.intercept));
+            let quality = Some(cohort.quality(scored)[m]);
+            let of_modality = spec.map_or(0.0, |s| s.reliability);
+            r[m] = reliability(of_modality, quality, present[m], total[m]);
+        }
+    }
+    (raw, r)
+}
+
+/// p_worse_fused of a stored session under a model, without a personal calibration.
+pub(crate) fn predict(cohort: &Cohort, scored: usize, model: &Model, own_rate: f64) -> f64 {
+    let (raw, r) = weigh(cohort, scored, model);
+    let own_logit = logit(own_rate);
+    let logits = std::array::from_fn(|m| {
+        let prior = &model.modalities[m].as_ref()?.calibration_prior;
+        raw[m].map(|raw| Calibration::from_prior(prior, own_logit).logit(raw))
+    });
+    probability(fuse(&logits, &r, &model.fusion.rho, own_logit).logit)
+}
+
+struct Weights {
+    features: Vec<f64>,
+    intercepts: [f64; 4],
+    rho: Option<f64>,
+}
+
+impl Weights {
+    /// A modality that nobody had says nothing: it keeps what it was given by hand.
+    fn into_model(self, model: &Model, base: &Model, seen: &[bool; 4]) -> Model {
+        let mut model = model.clone();
+        for (feature, weight) in model.features.iter_mut().zip(&self.features) {
+            if seen[feature.modality.index()] {
+                feature.weight = weight.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT);
+            }
+        }
+        for (m, seen) in seen.iter().enumerate() {
+            match model.modalities[m].as_mut() {
+                Some(spec) if *seen => spec.intercept = self.intercepts[m],
+                _ => model.modalities[m] = base.modalities[m].clone(),
+            }
+        }
+        if let Some(rho) = self.rho {
+            model.fusion.rho = uniform_correlation(rho);
+        }
+        model
+    }
+}
+
+fn modalities_seen(cohort: &Cohort, people: &[usize], model: &Model) -> [bool; 4] {
+    let mut seen = [false; 4];
+    for person in people {
+        for scored in cohort.person(*person).iter().filter_map(|row| row.scored) {
+            for (feature, there) in model.features.iter().zip(cohort.seen(scored)) {
+                seen[feature.modality.index()] |= there;
+            }
+        }
+    }
+    seen
+}
+
+/// Ridge through the fusion, with r and ρ brought up to date.
+fn weights(
+    cohort: &Cohort,
+    people: &[usize],
+    model: &Model,
+    lambda: f64,
+) -> Result<Weights, RefitError> {
+    let seen = modalities_seen(cohort, people, model);
+    // Before anything is known every feature weighs the same.
+    let mut current = model.clone();
+    for feature in &mut current.features {
+        feature.weight = 1.0;
+    }
+    for spec in current.modalities.iter_mut().flatten() {
+        spec.intercept = 0.0;
+    }
+    let columns = cohort.features() + 4;
+    let mut learnt = None;
+    for _ in 0..ROUNDS {
+        let (mut rows, mut offset, mut worse) = (Vec::new(), Vec::new(), Vec::new());
+        for person in people {
+            cohort.each(*person, &model.fusion, |row, own_rate| {
+                let Some(scored) = row.scored else { return };
+                let (raw, r) = weigh(cohort, scored, &current);
+                let kappa = fuse(&raw, &r, &current.fusion.rho, 0.0).kappa;
+                let z = cohort.z(scored);
+                rows.extend(current.features.iter().zip(z).map(|(feature, z)| {
+                    let m = feature.modality.index();
+                    kappa * r[m] * z
+                }));
+                rows.extend((0..4).map(|m| raw[m].map_or(0.0, |_| kappa * r[m])));
+                offset.push(logit(own_rate));
+                worse.push(row.worse);
+            });
+        }
+        if worse.is_empty() {
+            return Err(RefitError::NoSessions);
+        }
+        let design = ridge::Design {
+            rows: &rows,
+            columns,
+            worse: &worse,
+            offset: Some(&offset),
+        };
+        let fitted = ridge::fit_about_offset(&design, lambda)?;
+        let intercepts = &fitted.weights[cohort.features()..];
+        let mut round = Weights {
+            features: fitted.weights[..cohort.features()].to_vec(),
+            intercepts: std::array::from_fn(|m| intercepts[m]),
+            rho: None,
+        };
+        let mut sessions = Vec::with_capacity(worse.len());
+        let shape = Weights {
+            features: round.features.clone(),
+            intercepts: round.intercepts,
+            rho: None,
+        };
+        current = shape.into_model(&current, model, &seen);
+        for person in people {
+            for row in cohort.person(*person) {
+                if let Some(scored) = row.scored {
+                    sessions.push(Evidence {
+                        logits: weigh(cohort, scored, &current).0,
+                        worse: row.worse,
+                    });
+                }
+            }
+        }
+        round.rho = evidence_correlation::rho(&sessions);
+        if let Some(rho) = round.rho {
+            current.fusion.rho = uniform_correlation(rho);
+        }
+        learnt = Some(round);
+    }
+    learnt.ok_or(RefitError::NoSessions)
+}
+
+/// The penalty under which people who were left out are foretold best.
+fn choose(
+    cohort: &Cohort,
+    people: &[usize],
+    model: &Model,
+) -> Result<(f64, Option<LeftOut>), RefitError> {
+    let mut best: Option<(f64, f64, LeftOut)> = None;
+    for lambda in LAMBDAS {
+        let Some(left_out) = LeftOut::new(cohort, people, model, lambda)? else {
+            // Nobody to leave out.
+            return Ok((1.0, None));
+        };
+        let loss = left_out.log_loss;
+        if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
+            best = Some((loss, lambda, left_out));
+        }
+    }
+    best.map(|(_, lambda, left_out)| (lambda, Some(left_out)))
+        .ok_or(RefitError::NoSessions)
+}
+
+/// Every session's evidence under weights that were learnt without its person.
+struct LeftOut {
+    sessions: Vec<OutOfFold>,
+    log_loss: f64,
+}
+
+struct OutOfFold {
+    person: usize,
+    raw: [Option<f64>; 4],
+    /// κ·r, by modality.
+    share: [f64; 4],
+    own_logit: f64,
+    worse: bool,
+}
+
+impl LeftOut {
+    /// `None` with fewer than two people.
+    fn new(
+        cohort: &Cohort,
+        people: &[usize],
+        model: &Model,
+        lambda: f64,
+    ) -> Result<Option<LeftOut>, RefitError> {
+        let folds = INNER_FOLDS.min(people.len());
+        if folds < 2 {
+            return Ok(None);
+        }
+        let mut sessions = Vec::new();
+        let mut log_loss = 0.0;
+        for fold in 0..folds {
+            let of = |inside: bool| -> Vec<usize> {
+                let chosen = people.iter().enumerate();
+                chosen
+                    .filter(|(i, _)| (i % folds == fold) == inside)
+                    .map(|(_, person)| *person)
+                    .collect()
+            };
+            let others = of(false);
+            let learnt = match weights(cohort, &others, model, lambda) {
+                Ok(learnt) => learnt,
+                // The others teach nothing about this group.
+                Err(RefitError::OneClass | RefitError::NoSessions) => continue,
+                Err(error) => return Err(error),
+            };
+            let seen = modalities_seen(cohort, &others, model);
+            let learnt = learnt.into_model(model, model, &seen);
+            for person in of(true) {
+                cohort.each(person, &model.fusion, |row, own_rate| {
+                    let Some(scored) = row.scored else { return };
+                    let (raw, r) = weigh(cohort, scored, &learnt);
+                    let own_logit = logit(own_rate);
+                    let kappa = fuse(&raw, &r, &learnt.fusion.rho, 0.0).kappa;
+                    let session = OutOfFold {
+                        person,
+                        raw,
+                        share: r.map(|r| kappa * r),
+                        own_logit,
+                        worse: row.worse,
+                    };
+                    let f = own_logit + session.evidence().iter().sum::<f64>();
+                    log_loss += softplus(if row.worse { -f } else { f });
+                    sessions.push(session);
+                });
+            }
+        }
+        Ok(Some(LeftOut { sessions, log_loss }))
+    }
+
+    /// How much of each modality's evidence holds for people who were left out: 0 none, 1 all.
+    fn slopes(&self) -> [f64; 4] {
+        let rows: Vec<f64> = self.sessions.iter().flat_map(OutOfFold::evidence).collect();
+        let offset: Vec<f64> = self.sessions.iter().map(|s| s.own_logit).collect();
+        let worse: Vec<bool> = self.sessions.iter().map(|s| s.worse).collect();
+        let design = ridge::Design {
+            rows: &rows,
+            columns: 4,
+            worse: &worse,
+            offset: Some(&offset),
+        };
+        match ridge::fit_about_offset(&design, SLOPE_PENALTY) {
+            Ok(fit) => std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT)),
+            Err(_) => [0.0; 4],
+        }
+    }
+
+    /// The calibrations these people would have of this modality, for the spread of them.
+    fn personal_fits(
+        &self,
+        cohort: &Cohort,
+        people: &[usize],
+        modality: usize,
+        spec: &ModalitySpec,
+        fusion: &FusionSpec,
+    ) -> Vec<spread::PersonFit> {
+        let prior = spec.calibration_prior;
+        let mut fits = Vec::with_capacity(people.len());
+        for sessions in self.sessions.chunk_by(|x, y| x.person == y.person) {
+            let Some(first) = sessions.first() else {
+                continue;
+            };
+            let (scores, worse): (Vec<f64>, Vec<bool>) = sessions
+                .iter()
+                .filter_map(|s| Some((s.raw[modality]?, s.worse)))
+                .unzip();
+            let rows = cohort.person(first.person);
+            let outcomes = Outcomes {
+                n: rows.len() as f64,
+                worse: rows.iter().filter(|row| row.worse).count() as f64,
+            };
+            let centre = logit(outcomes.worse_rate(fusion));
+            let prior = platt::Prior::from_sd(prior.a, centre, prior.sd_a, prior.sd_b);
+            let options = platt::Options {
+                prior: Some(prior),
+                ..platt::Options::default()
+            };
+            if let Ok(fit) = platt::fit(&scores, &worse, &options) {
+                fits.push(spread::PersonFit {
+                    a: fit.a,
+                    b: fit.b,
+                    covariance: fit.covariance,
+                    prior,
+                });
+            }
+        }
+        fits
+    }
+}
+
+impl OutOfFold {
+    /// What each modality adds to the log-odds.
+    fn evidence(&self) -> [f64; 4] {
+        std::array::from_fn(|m| self.raw[m].map_or(0.0, |raw| self.share[m] * raw))
+    }
+}
