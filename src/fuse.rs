@@ -1,6 +1,8 @@
 //! mm_fuse_session(): the main job. In one transaction and exactly once.
 
-use mindmeasure_scoring::{score, Baseline, Kept, Modality, Scored, Stored};
+use mindmeasure_scoring::{
+    outcome, score, Baseline, Kept, Modality, Outcomes, OwnRate, Scored, Stored,
+};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -10,7 +12,7 @@ use serde_json::Value;
 use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::JsonbText;
-use crate::load::{four, metric_baseline, Columns};
+use crate::load::{self, four, metric_baseline, Columns};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
 use crate::store::{self, Identity, Learnt};
@@ -151,7 +153,7 @@ fn fuse_locked(
     let (version, model_created_at) = found.model.clone().ok_or(Error::NoActiveModel)?;
     let prepared = models::prepared(schema, &version, model_created_at)?;
     let identity = found.identity;
-    let loaded = prepared.plan.one(
+    let mut loaded = prepared.plan.one(
         client,
         &prepared.model,
         session_id,
@@ -159,7 +161,7 @@ fn fuse_locked(
         identity.created_at,
     )?;
     // Archived or deleted while we waited for the lock.
-    let Some(loaded) = loaded else {
+    let Some(loaded) = loaded.as_mut() else {
         identify(client, schema, session_id)?.check_place()?;
         return Err(Error::UnknownSession);
     };
@@ -167,6 +169,9 @@ fn fuse_locked(
         // Somebody else scored it while we waited: their model counts.
         let found = identify(client, schema, session_id)?;
         return fuse_locked(client, schema, found, refresh);
+    }
+    if prepared.model.fusion.outcome_half_life_days.is_some() {
+        loaded.person.outcomes = decayed(client, schema, prepared, &identity)?;
     }
     if !loaded.scored {
         if !loaded.session.arrived.contains(&true) {
@@ -193,6 +198,23 @@ fn fuse_locked(
     write(client, schema, prepared, identity, &loaded.session, scored)
 }
 
+/// The person's outcomes before a session where old ones are worth less.
+fn decayed(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    prepared: &Prepared,
+    identity: &Identity,
+) -> Result<Outcomes> {
+    let fusion = &prepared.model.fusion;
+    let mut known = OwnRate::default();
+    for (at_us, worse) in
+        load::outcomes(client, schema, identity.user_id, Some(identity.created_at))?
+    {
+        known.observe(at_us, worse, fusion);
+    }
+    Ok(known.before(identity.created_at.into_inner(), fusion))
+}
+
 fn write(
     client: &mut SpiClient<'_>,
     schema: &Schema,
@@ -201,9 +223,17 @@ fn write(
     session: &mindmeasure_scoring::Session,
     scored: Scored,
 ) -> Result<Row> {
+    let outcome = match scored.self_report {
+        None => None,
+        Some(composite) => {
+            let earlier = load::reports(client, schema, identity.user_id, identity.created_at)?;
+            outcome::worse(&earlier, composite, &prepared.model.outcome)
+        }
+    };
     let learnt = Learnt {
         features: scored.baselines.clone(),
         metrics: scored.metrics.clone(),
+        outcome,
     };
     let created_at = store::score(
         client,

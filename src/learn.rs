@@ -1,6 +1,8 @@
 //! Replaying a person's sessions in time order from nothing: rescoring, and rebuilding baselines.
 
-use mindmeasure_scoring::{score, Baseline, Metric, Outcomes, Person, Session, Smoothed};
+use mindmeasure_scoring::{
+    outcome, score, Baseline, Metric, Model, OwnRate, Person, Session, Smoothed,
+};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -60,7 +62,14 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
     Spi::connect_mut(|client| {
         let learnt = replay.learnt();
         store::baselines(client, schema, &prepared.model, user_id, &learnt)?;
-        store::forget_others(client, schema, &prepared.model, user_id, &learnt)
+        store::forget_others(client, schema, &prepared.model, user_id, &learnt)?;
+        if write == Write::Scores {
+            // What was derived from a score that is gone.
+            schema
+                .query("DELETE FROM @extschema@.session_outcomes AS o WHERE o.user_id = $1 AND o.derived AND NOT EXISTS (SELECT FROM @extschema@.fusion_outputs AS f WHERE f.session_id = o.session_id)")
+                .run(client, &[user_id.into()])?;
+        }
+        Ok::<(), Error>(())
     })?;
     Ok(replay.scored)
 }
@@ -70,8 +79,9 @@ const EARLIEST: i64 = -946_684_800_000_000 - 1;
 
 struct Replay {
     person: Person,
-    /// (time, worse) of all outcomes, ascending.
-    outcomes: Vec<(i64, bool)>,
+    /// (time, session, worse), ascending: what was recorded, and of the sessions replayed so far
+    /// what their self-reports say.
+    outcomes: Vec<(i64, [u8; 16], bool)>,
     /// What later sessions see of the replayed ones, ascending.
     past: Vec<(Smoothed, Option<f64>)>,
     scored: i64,
@@ -87,12 +97,17 @@ impl Replay {
         let mut person = Person::unknown(&prepared.model);
         person.calibrations = crate::load::calibrations(client, schema, user_id)?;
         let outcomes = schema
-            .query("SELECT session_created_at, worse FROM @extschema@.session_outcomes WHERE user_id = $1 ORDER BY session_created_at")
+            .query("SELECT session_created_at, session_id, worse FROM @extschema@.session_outcomes WHERE user_id = $1 AND NOT derived ORDER BY session_created_at, session_id")
             .run(client, &[user_id.into()])?
             .map(|row| {
                 let mut columns = Columns::new(&row);
                 let at: TimestampWithTimeZone = columns.required("session_created_at")?;
-                Ok((at.into_inner(), columns.required("worse")?))
+                let session_id: Uuid = columns.required("session_id")?;
+                Ok((
+                    at.into_inner(),
+                    *session_id.as_bytes(),
+                    columns.required("worse")?,
+                ))
             })
             .collect::<Result<_>>()?;
         Ok(Replay {
@@ -124,8 +139,15 @@ impl Replay {
             if !session.arrived.contains(&true) {
                 continue;
             }
-            self.look_back(session);
+            let earlier = self.look_back(&prepared.model, session);
             let scored = score(&prepared.model, &self.person, session, None);
+            let outcome = scored.self_report.and_then(|composite| {
+                let reports: Vec<f64> = self.past[..earlier]
+                    .iter()
+                    .filter_map(|(_, report)| *report)
+                    .collect();
+                outcome::worse(&reports, composite, &prepared.model.outcome)
+            });
             if write == Write::Scores {
                 let identity = Identity {
                     session_id: *session_id,
@@ -139,8 +161,14 @@ impl Replay {
                     identity,
                     session,
                     &scored,
-                    &Learnt::default(),
+                    &Learnt {
+                        outcome,
+                        ..Learnt::default()
+                    },
                 )?;
+            }
+            if let Some(worse) = outcome {
+                self.told(session.at_us, *session_id.as_bytes(), worse);
             }
             self.person.advance(&prepared.model, session, &scored);
             self.past.push((
@@ -156,12 +184,24 @@ impl Replay {
         Ok(last)
     }
 
-    /// Leaves of the past what fusing sees of it: strictly earlier sessions only.
-    fn look_back(&mut self, session: &Session) {
-        let earlier = self
+    /// Takes in what a self-report says of its session, unless somebody said it.
+    fn told(&mut self, at_us: i64, session_id: [u8; 16], worse: bool) {
+        let key = (at_us, session_id);
+        let place = self
+            .outcomes
+            .partition_point(|(at, id, _)| (*at, *id) < key);
+        let said = self.outcomes.get(place);
+        if said.is_none_or(|(at, id, _)| (*at, *id) != key) {
+            self.outcomes.insert(place, (at_us, session_id, worse));
+        }
+    }
+
+    /// Leaves of the past what fusing sees of it: strictly earlier sessions only. Returns how many.
+    fn look_back(&mut self, model: &Model, session: &Session) -> usize {
+        let count = self
             .past
             .partition_point(|(smoothed, _)| smoothed.at_us < session.at_us);
-        let earlier = &self.past[..earlier];
+        let earlier = &self.past[..count];
         self.person.smoothed = earlier.last().map(|(smoothed, _)| *smoothed);
         self.person.sessions_before = earlier.len() as u64;
         let recent = session.at_us.saturating_sub(30 * 86_400_000_000);
@@ -170,15 +210,13 @@ impl Replay {
             .iter()
             .filter_map(|(smoothed, report)| Some((smoothed.at_us, (*report)?)))
             .collect();
-        let known = self.outcomes.partition_point(|(at, _)| *at < session.at_us);
-        let worse = self.outcomes[..known]
-            .iter()
-            .filter(|(_, worse)| *worse)
-            .count();
-        self.person.outcomes = Outcomes {
-            n: known as f64,
-            worse: worse as f64,
-        };
+        let mut known = OwnRate::default();
+        let outcomes = self.outcomes.iter();
+        for (at_us, _, worse) in outcomes.take_while(|(at_us, ..)| *at_us < session.at_us) {
+            known.observe(*at_us, *worse, &model.fusion);
+        }
+        self.person.outcomes = known.before(session.at_us, &model.fusion);
+        count
     }
 
     fn learnt(&self) -> Learnt {
@@ -197,6 +235,7 @@ impl Replay {
                 .map(|metric| (metric, self.person.metrics[metric]))
                 .filter(|(_, baseline)| learnt(&baseline))
                 .collect(),
+            outcome: None,
         }
     }
 }

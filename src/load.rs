@@ -238,6 +238,20 @@ pub fn outcomes(
         .collect()
 }
 
+/// The self-reports of a person's sessions before a time, in order.
+pub fn reports(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    user_id: Uuid,
+    before: TimestampWithTimeZone,
+) -> Result<Vec<f64>> {
+    let query = schema.query(include_str!("../sql/scoring/reports.sql"));
+    match query.run(client, &[user_id.into(), before.into()])?.next() {
+        Some(row) => Columns::new(&row).list(),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// A person's calibrations on their own, for a replay.
 pub fn calibrations(
     client: &mut SpiClient<'_>,

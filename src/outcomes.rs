@@ -55,7 +55,7 @@ fn record(
         schema
             .query(
                 "INSERT INTO @extschema@.session_outcomes (session_id, user_id, worse, source) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (session_id) DO UPDATE SET worse = excluded.worse, source = excluded.source, recorded_at = now()
+                 ON CONFLICT (session_id) DO UPDATE SET worse = excluded.worse, source = excluded.source, recorded_at = now(), derived = false
                  WHERE $5 OR session_outcomes.source = excluded.source
                  RETURNING session_id",
             )

@@ -25,6 +25,8 @@ pub struct Identity {
 pub struct Learnt {
     pub features: Vec<(usize, Baseline)>,
     pub metrics: Vec<(Metric, Baseline)>,
+    /// Whether the session's self-report says that the person was worse than usual.
+    pub outcome: Option<bool>,
 }
 
 /// Writes a score, compares it, completes the session and keeps what was learnt. Returns created_at.
@@ -70,6 +72,7 @@ pub fn score(
         scored.combined_before.n.into(),
         scored.combined_before.mean.into(),
         scored.combined_before.m2.into(),
+        learnt.outcome.into(),
     ]);
     store_query(schema)
         .run(client, &arguments)?

@@ -28,6 +28,7 @@ CREATE TABLE @extschema@.session_outcomes (
     source TEXT NOT NULL DEFAULT 'clinician',
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
     session_created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    derived BOOLEAN NOT NULL DEFAULT false,
     CONSTRAINT session_outcomes_session_fkey FOREIGN KEY (session_id, user_id) REFERENCES @extschema@.session_keys (id, user_id) ON DELETE CASCADE,
     CONSTRAINT session_outcomes_source CHECK ((length(source) BETWEEN 1 AND 100) IS NOT FALSE OR @extschema@.mm_refuse('source', '1 to 100 characters'))
 );
@@ -35,6 +36,7 @@ CREATE INDEX idx_session_outcomes_user_time ON @extschema@.session_outcomes (use
 COMMENT ON TABLE @extschema@.session_outcomes IS 'What was really the case at a session: was the person worse than usual? Recorded by mm_record_outcome(); scoring learns the person''s own worse-rate from earlier ones.';
 COMMENT ON COLUMN @extschema@.session_outcomes.worse IS 'Whether the person was worse than their own usual at this session.';
 COMMENT ON COLUMN @extschema@.session_outcomes.source IS 'Who says so, e.g. clinician, self_report.';
+COMMENT ON COLUMN @extschema@.session_outcomes.derived IS 'Computed by scoring from the self-reports, not said by anybody: a recorded outcome takes its place, and a replay computes it anew.';
 COMMENT ON COLUMN @extschema@.session_outcomes.session_created_at IS 'The session''s time; only outcomes of earlier sessions count for a score.';
 
 ALTER TABLE @extschema@.session_outcomes ENABLE ROW LEVEL SECURITY;

@@ -44,5 +44,13 @@ WITH fused AS (
 ), completed AS (
     UPDATE @extschema@.assessment_sessions AS s SET status = 'completed', failure_reason = NULL
     WHERE s.id = $14 AND s.created_at = $15 AND (s.status <> 'completed' OR s.failure_reason IS NOT NULL)
+), told AS (
+    -- What the self-report says of the session, unless somebody has said it.
+    INSERT INTO @extschema@.session_outcomes AS o (session_id, user_id, worse, source, derived, session_created_at)
+    SELECT $14, $1, $42, 'self_report', true, $15 WHERE $42 IS NOT NULL
+    ON CONFLICT (session_id) DO UPDATE SET worse = excluded.worse, recorded_at = now()
+    WHERE o.derived AND o.worse <> excluded.worse
+), untold AS (
+    DELETE FROM @extschema@.session_outcomes AS o WHERE o.session_id = $14 AND o.derived AND $42 IS NULL
 ), @baselines@
 SELECT created_at FROM fused

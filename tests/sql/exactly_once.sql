@@ -51,10 +51,10 @@ SELECT pg_temp.fused(:'session') AS first \gset
 SELECT is(regexp_replace(:'first', ',[^,]*$', ''), regexp_replace(:'undone', ',[^,]*$', ''), 'scored after the rollback as before it');
 SELECT pg_temp.remember_tables('scored') \g /dev/null
 SELECT isnt((SELECT hash FROM remembered WHERE label = 'scored' AND relation = r), (SELECT hash FROM remembered WHERE label = 'before' AND relation = r),
-    r || ' has changed') FROM unnest(ARRAY['fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines']) AS r;
+    r || ' has changed') FROM unnest(ARRAY['fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes']) AS r;
 SELECT is((SELECT array_agg(b.relation) FROM remembered AS b JOIN remembered AS s USING (relation)
     WHERE b.label = 'before' AND s.label = 'scored' AND b.hash IS DISTINCT FROM s.hash AND b.relation NOT IN
-        ('fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines')), NULL, 'and no other table');
+        ('fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes')), NULL, 'and no other table');
 CREATE TEMP TABLE places AS
     SELECT 'f' AS of, session_id AS id, ctid AS place FROM fusion_outputs UNION ALL SELECT 'm', id, ctid FROM mind_measure_scores
     UNION ALL SELECT 'b', id, ctid FROM user_baselines UNION ALL SELECT 'u', id, ctid FROM user_feature_baselines

@@ -18,6 +18,7 @@ mod learning;
 pub mod modality;
 pub mod model;
 pub mod numeric;
+pub mod outcome;
 pub mod person;
 pub mod platt;
 pub mod population;

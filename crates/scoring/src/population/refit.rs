@@ -380,10 +380,16 @@ impl LeftOut {
             worse: &worse,
             offset: Some(&offset),
         };
-        match ridge::fit_about_offset(&design, SLOPE_PENALTY) {
-            Ok(fit) => std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT)),
-            Err(_) => [0.0; 4],
+        let Ok(fit) = ridge::fit_about_offset(&design, SLOPE_PENALTY) else {
+            return [0.0; 4];
+        };
+        // Akaike 1974: every slope has to earn one nat, or what is left is taken for noise.
+        let gained = (fit.log_loss_before - fit.log_loss_after) * worse.len() as f64;
+        let modalities = (0..4).filter(|m| self.sessions.iter().any(|s| s.raw[*m].is_some()));
+        if gained < modalities.count() as f64 {
+            return [0.0; 4];
         }
+        std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT))
     }
 
     /// The calibrations these people would have of this modality, for the spread of them.
