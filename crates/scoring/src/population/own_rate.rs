@@ -10,8 +10,10 @@ use super::cohort::Cohort;
 use super::worse_rate;
 use crate::model::FusionSpec;
 
-/// Days. Below a few days a rate would be little more than the last outcome.
-const HALF_LIVES: [f64; 8] = [2.0, 4.0, 7.0, 14.0, 30.0, 60.0, 120.0, 240.0];
+/// Days; the short ones are for people who are asked several times a day.
+const HALF_LIVES: [f64; 11] = [
+    0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 14.0, 30.0, 60.0, 120.0, 240.0,
+];
 /// The strengths tried with a half-life, sessions: 2^(−2) to 2^6 by √2.
 const STRENGTHS: std::ops::RangeInclusive<i32> = -4..=12;
 
