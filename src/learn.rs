@@ -1,7 +1,8 @@
 //! Replaying a person's sessions in time order from nothing: rescoring, and rebuilding baselines.
 
+use mindmeasure_scoring::history::recent;
 use mindmeasure_scoring::{
-    outcome, score, Baseline, Metric, Model, OwnRate, Person, Session, Smoothed,
+    outcome, score, Baseline, Metric, Model, OwnRate, Past, Person, Qc, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -83,8 +84,16 @@ struct Replay {
     /// what their self-reports say.
     outcomes: Vec<(i64, [u8; 16], bool)>,
     /// What later sessions see of the replayed ones, ascending.
-    past: Vec<(Smoothed, Option<f64>)>,
+    past: Vec<Replayed>,
+    /// The same, as trends look back on it.
+    history: Vec<Past>,
     scored: i64,
+}
+
+/// What a replayed session leaves to the next.
+struct Replayed {
+    smoothed: Smoothed,
+    watch: Watch,
 }
 
 impl Replay {
@@ -114,6 +123,7 @@ impl Replay {
             person,
             outcomes,
             past: Vec::new(),
+            history: Vec::new(),
             scored: 0,
         })
     }
@@ -142,9 +152,9 @@ impl Replay {
             let earlier = self.look_back(&prepared.model, session);
             let scored = score(&prepared.model, &self.person, session, None);
             let outcome = scored.self_report.and_then(|composite| {
-                let reports: Vec<f64> = self.past[..earlier]
+                let reports: Vec<f64> = self.history[..earlier]
                     .iter()
-                    .filter_map(|(_, report)| *report)
+                    .filter_map(|past| past.report)
                     .collect();
                 outcome::worse(&reports, composite, &prepared.model.outcome)
             });
@@ -171,14 +181,17 @@ impl Replay {
                 self.told(session.at_us, *session_id.as_bytes(), worse);
             }
             self.person.advance(&prepared.model, session, &scored);
-            self.past.push((
-                Smoothed {
+            self.past.push(Replayed {
+                smoothed: Smoothed {
                     level: scored.score_smoothed,
                     variance: scored.smoothed_variance,
                     at_us: session.at_us,
                 },
-                scored.self_report,
-            ));
+                watch: scored.watch,
+            });
+            let y = (scored.qc_overall != Qc::Insufficient)
+                .then_some(100.0 * (1.0 - scored.p_worse_fused));
+            self.history.push(Past::new(session.at_us, y, session.mood));
             self.scored += 1;
         }
         Ok(last)
@@ -199,17 +212,20 @@ impl Replay {
     /// Leaves of the past what fusing sees of it: strictly earlier sessions only. Returns how many.
     fn look_back(&mut self, model: &Model, session: &Session) -> usize {
         let count = self
-            .past
-            .partition_point(|(smoothed, _)| smoothed.at_us < session.at_us);
-        let earlier = &self.past[..count];
-        self.person.smoothed = earlier.last().map(|(smoothed, _)| *smoothed);
-        self.person.sessions_before = earlier.len() as u64;
-        let recent = session.at_us.saturating_sub(30 * 86_400_000_000);
-        let from = earlier.partition_point(|(smoothed, _)| smoothed.at_us < recent);
-        self.person.reports = earlier[from..]
-            .iter()
-            .filter_map(|(smoothed, report)| Some((smoothed.at_us, (*report)?)))
-            .collect();
+            .history
+            .partition_point(|past| past.at_us < session.at_us);
+        let last = self.past[..count].last();
+        self.person.smoothed = last.map(|replayed| replayed.smoothed);
+        self.person.watch = last.map_or(Watch::default(), |replayed| replayed.watch);
+        self.person.sessions_before = count as u64;
+        let earlier = &self.history[..count];
+        self.person.history = recent(earlier, session.at_us).to_vec();
+        let usable = |past: &&Past| past.y.is_some();
+        let (first, last) = (
+            earlier.iter().find(usable),
+            earlier.iter().rev().find(usable),
+        );
+        self.person.compared = first.zip(last).map(|(a, b)| (a.at_us, b.at_us));
         let mut known = OwnRate::default();
         let outcomes = self.outcomes.iter();
         for (at_us, _, worse) in outcomes.take_while(|(at_us, ..)| *at_us < session.at_us) {

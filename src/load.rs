@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mindmeasure_scoring::{
     AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes, Owner,
-    Person, Session, Smoothed,
+    Past, Person, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
@@ -162,15 +162,14 @@ impl LoadPlan {
             }),
             _ => None,
         };
+        person.watch = watch(&columns.list::<f64>()?);
         person.metrics = read_metrics(columns)?;
         person.sessions_before = columns.required::<i64>("sessions_before")?.unsigned_abs();
-        let times: Vec<TimestampWithTimeZone> = columns.list()?;
-        let reports: Vec<f64> = columns.list()?;
-        person.reports = times
-            .into_iter()
-            .map(TimestampWithTimeZone::into_inner)
-            .zip(reports)
-            .collect();
+        person.history = read_history(columns)?;
+        person.compared = columns
+            .next::<TimestampWithTimeZone>()?
+            .zip(columns.next::<TimestampWithTimeZone>()?)
+            .map(|(first, last)| (first.into_inner(), last.into_inner()));
         Ok(person)
     }
 }
@@ -281,6 +280,41 @@ fn read_calibrations(columns: &mut Columns<'_, '_>) -> Result<[Option<Calibratio
         }
     }
     Ok(calibrations)
+}
+
+/// Newest first in the database, oldest first in the mathematics.
+fn read_history(columns: &mut Columns<'_, '_>) -> Result<Vec<Past>> {
+    let times: Vec<TimestampWithTimeZone> = columns.list()?;
+    let p_worse: Vec<f64> = columns.list()?;
+    let usable: Vec<bool> = columns.list()?;
+    let mut figures: [Vec<Option<f64>>; 5] = Default::default();
+    for figure in &mut figures {
+        *figure = columns.list()?;
+    }
+    let [energy, stress, comfort, social, sleep] = figures;
+    (0..times.len())
+        .rev()
+        .map(|i| {
+            let p_worse: f64 = at(&p_worse, i)?;
+            let y = at(&usable, i)?.then_some(100.0 * (1.0 - p_worse));
+            let mood = Mood {
+                energy: at(&energy, i)?,
+                stress: at(&stress, i)?,
+                comfort: at(&comfort, i)?,
+                social: at(&social, i)?,
+                sleep: at(&sleep, i)?,
+            };
+            Ok(Past::new(at(&times, i)?.into_inner(), y, Some(mood)))
+        })
+        .collect()
+}
+
+/// Rows that another system wrote have no watch; it begins anew after them.
+fn watch(state: &[f64]) -> Watch {
+    match *state {
+        [n, mean, m2, sum] if state.iter().all(|x| x.is_finite()) => Watch { n, mean, m2, sum },
+        _ => Watch::default(),
+    }
 }
 
 fn read_metrics(columns: &mut Columns<'_, '_>) -> Result<Metrics> {

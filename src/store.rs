@@ -1,5 +1,6 @@
 //! Writing: what the mathematics gave → rows, in one statement.
 
+use mindmeasure_scoring::person::FACTORS;
 use mindmeasure_scoring::{Baseline, Metric, Modality, Model, Scored, Session};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::spi::SpiClient;
@@ -40,8 +41,13 @@ pub fn score(
     learnt: &Learnt,
 ) -> Result<TimestampWithTimeZone> {
     let mut arguments = learnt.arguments(model, identity.user_id)?;
-    let drivers =
-        serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?;
+    let document = |text: serde_json::Result<String>| {
+        text.map(JsonbText)
+            .map_err(|error| Error::Stored(error.to_string()))
+    };
+    let [energy, stress, comfort, social, sleep] = session
+        .mood
+        .map_or([None; FACTORS.len()], |mood| mood.factors());
     let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
     arguments.extend([
         identity.session_id.into(),
@@ -56,7 +62,7 @@ pub fn score(
         scored.smoothed_variance.into(),
         scored.uncertainty.into(),
         scored.qc_overall.as_str().into(),
-        JsonbText(drivers).into(),
+        document(serde_json::to_string(&scored.drivers))?.into(),
         model.model_version.as_str().into(),
         by(&scored.raw, Modality::Text),
         by(&scored.raw, Modality::Audio),
@@ -66,12 +72,26 @@ pub fn score(
         names(&session.arrived).into(),
         names(&scored.learnt).into(),
         scored.self_report.into(),
+        energy.into(),
+        stress.into(),
+        comfort.into(),
+        social.into(),
+        sleep.into(),
+        vec![
+            scored.watch.n,
+            scored.watch.mean,
+            scored.watch.m2,
+            scored.watch.sum,
+        ]
+        .into(),
         scored.combined_score.into(),
         scored.baseline_deviation.into(),
         scored.is_baseline_session.into(),
         scored.combined_before.n.into(),
         scored.combined_before.mean.into(),
         scored.combined_before.m2.into(),
+        document(serde_json::to_string(&scored.baseline_comparison))?.into(),
+        document(serde_json::to_string(&scored.trend_analysis))?.into(),
         learnt.outcome.into(),
     ]);
     store_query(schema)

@@ -273,6 +273,12 @@ CREATE TABLE @extschema@.fusion_outputs (
     arrived_modalities TEXT[] NOT NULL DEFAULT '{}',
     learnt_modalities TEXT[] NOT NULL DEFAULT '{}',
     self_report DOUBLE PRECISION,
+    reported_energy DOUBLE PRECISION,
+    reported_stress DOUBLE PRECISION,
+    reported_comfort DOUBLE PRECISION,
+    reported_social DOUBLE PRECISION,
+    reported_sleep DOUBLE PRECISION,
+    decline_watch DOUBLE PRECISION[] NOT NULL DEFAULT '{0,0,0,0}',
     CONSTRAINT fusion_outputs_session_fkey FOREIGN KEY (session_id, user_id) REFERENCES @extschema@.session_keys (id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX idx_fusion_outputs_user_time ON @extschema@.fusion_outputs (user_id, session_created_at DESC);
@@ -291,6 +297,8 @@ COMMENT ON COLUMN @extschema@.fusion_outputs.feature_z IS 'z of every feature, i
 COMMENT ON COLUMN @extschema@.fusion_outputs.arrived_modalities IS 'Modalities whose analysis had arrived when the session was last fused; a later one is scored by refresh.';
 COMMENT ON COLUMN @extschema@.fusion_outputs.learnt_modalities IS 'Modalities whose baselines have learnt this session; each learns once.';
 COMMENT ON COLUMN @extschema@.fusion_outputs.self_report IS 'Composite of the person''s self-report, 1 to 10, higher is better; NULL where none was given.';
+COMMENT ON COLUMN @extschema@.fusion_outputs.reported_energy IS 'The self-report''s energy level, 1 to 10; NULL where it was not given. Kept beside the score so that trends need not open the mood documents. Likewise stress, comfort, social, sleep.';
+COMMENT ON COLUMN @extschema@.fusion_outputs.decline_watch IS 'State of the watch for a decline after this session: n, mean and m2 of the usable scores so far, and the one-sided CUSUM in own standard deviations.';
 
 ALTER TABLE @extschema@.fusion_outputs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY "Users can view their own fusion outputs" ON @extschema@.fusion_outputs
@@ -312,7 +320,8 @@ CREATE TRIGGER guard_fusion_output_values BEFORE INSERT OR UPDATE ON @extschema@
     FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
     EXECUTE FUNCTION @extschema@.mm_guard_values('p_worse_fused', '0..1', 'p_worse_audio', '0..1', 'p_worse_visual', '0..1',
         'p_worse_text', '0..1', 'p_worse_passive', '0..1', 'score', '0..100', 'score_smoothed', '0..100', 'uncertainty', '0..1',
-        'qc_overall', 'reliable|low|insufficient', 'smoothed_variance', '0..', 'self_report', '1..10');
+        'qc_overall', 'reliable|low|insufficient', 'smoothed_variance', '0..', 'self_report', '1..10', 'reported_energy', '1..10', 'reported_stress', '1..10',
+        'reported_comfort', '1..10', 'reported_social', '1..10', 'reported_sleep', '1..10');
 CREATE TRIGGER guard_fusion_output_identity BEFORE UPDATE ON @extschema@.fusion_outputs
     FOR EACH ROW WHEN ((OLD.session_id, OLD.user_id, OLD.created_at, OLD.session_created_at)
         IS DISTINCT FROM (NEW.session_id, NEW.user_id, NEW.created_at, NEW.session_created_at))
@@ -345,6 +354,8 @@ COMMENT ON TABLE @extschema@.mind_measure_scores IS 'Each session''s score again
 COMMENT ON COLUMN @extschema@.mind_measure_scores.combined_score IS 'The session''s score, 0 to 100, higher is better.';
 COMMENT ON COLUMN @extschema@.mind_measure_scores.baseline_deviation IS 'Distance from the person''s mean of earlier sessions in standard deviations of prediction (Crawford & Howell 1998); below 0 is worse. NULL with fewer than 3 earlier sessions or no spread.';
 COMMENT ON COLUMN @extschema@.mind_measure_scores.is_baseline_session IS 'One of the person''s first five scored sessions, from which the baseline is first learnt.';
+COMMENT ON COLUMN @extschema@.mind_measure_scores.baseline_comparison IS 'This session against the person''s own baseline: deviation, significance, trend of 30 days, period; with p, n, slope. See mm_json_schema(''baseline_comparison'').';
+COMMENT ON COLUMN @extschema@.mind_measure_scores.trend_analysis IS 'Trends of 7, 30 and 90 days, patterns, correlations with the self-report, the alarm for a decline. See mm_json_schema(''trend_analysis'').';
 COMMENT ON COLUMN @extschema@.mind_measure_scores.baseline_n IS 'The combined_wellness baseline it was compared with (n, mean, m2), before it learnt this session.';
 
 ALTER TABLE @extschema@.mind_measure_scores ENABLE ROW LEVEL SECURITY;

@@ -166,10 +166,22 @@ pub struct WindowChange {
     pub effect: f64,
 }
 
-/// `recent` and `baseline` must not share sessions and need two values each.
-pub fn window_change(recent: &[f64], baseline: &[f64]) -> Result<WindowChange, ChangeError> {
-    let (n1, mean1, variance1) = moments(recent)?;
-    let (n2, mean2, variance2) = moments(baseline)?;
+/// Welch's test alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Welch {
+    pub difference: f64,
+    /// Standard error of the difference.
+    pub error: f64,
+    pub t: f64,
+    /// Welch–Satterthwaite degrees of freedom.
+    pub df: f64,
+    pub p: f64,
+}
+
+/// The means of two samples of two or more values each, variances not assumed equal.
+pub fn welch(one: &[f64], other: &[f64]) -> Result<Welch, ChangeError> {
+    let (n1, mean1, variance1) = moments(one)?;
+    let (n2, mean2, variance2) = moments(other)?;
     let (share1, share2) = (variance1 / n1, variance2 / n2);
     let error = (share1 + share2).sqrt();
     if error <= 0.0 {
@@ -180,6 +192,29 @@ pub fn window_change(recent: &[f64], baseline: &[f64]) -> Result<WindowChange, C
     let ratio = share1 / (share1 + share2);
     // Satterthwaite's df in shares of the variance: their squares cannot overflow.
     let df = (ratio * ratio / (n1 - 1.0) + (1.0 - ratio).powi(2) / (n2 - 1.0)).recip();
+    if [difference, t, df].iter().any(|v| !v.is_finite()) {
+        return Err(ChangeError::NotFinite);
+    }
+    Ok(Welch {
+        difference,
+        error,
+        t,
+        df,
+        p: student_t_two_sided(t, df),
+    })
+}
+
+/// `recent` and `baseline` must not share sessions and need two values each.
+pub fn window_change(recent: &[f64], baseline: &[f64]) -> Result<WindowChange, ChangeError> {
+    let Welch {
+        difference,
+        error,
+        t,
+        df,
+        p,
+    } = welch(recent, baseline)?;
+    let (n1, _, variance1) = moments(recent)?;
+    let (n2, _, variance2) = moments(baseline)?;
     let pooled_df = n1 + n2 - 2.0;
     let pooled = (((n1 - 1.0) * variance1 + (n2 - 1.0) * variance2) / pooled_df).sqrt();
     let half = student_t_quantile(1.0 - 0.5 * ALPHA, df) * error;
@@ -187,7 +222,7 @@ pub fn window_change(recent: &[f64], baseline: &[f64]) -> Result<WindowChange, C
         difference,
         t,
         df,
-        p: student_t_two_sided(t, df),
+        p,
         low: difference - half,
         high: difference + half,
         effect: difference / pooled * (1.0 - 3.0 / (4.0 * pooled_df - 1.0)),
@@ -268,29 +303,72 @@ pub fn cusum(z: &[f64], k: f64) -> Vec<Cusum> {
         .collect()
 }
 
-/// Each value's z against all values before it: Crawford–Howell's t carried to the normal scale,
-/// Φ⁻¹(T_{n−1}(t)), cut at ±[`CUSUM_Z_LIMIT`]. Without that step the heavy tails of the first t's
-/// would raise alarms. Nothing is winsorised here: to cut what is learnt, but not what is tested,
-/// makes heavy tails alarm nearly twice as often. None for the first [`CUSUM_BASELINE`] values, without spread, and for a
-/// value that is not finite, which is not learnt either.
+/// The watch for a decline, between two sessions: what is usual for the person by all sessions so
+/// far, and the CUSUM of the fall.
+///
+/// It is carried from session to session: its sum starts at a person's first session, and a window
+/// would take its own start for the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Watch {
+    /// Welford's n, mean and m2, not winsorised: to cut what is learnt, but not what is tested,
+    /// makes heavy tails alarm nearly twice as often.
+    pub n: f64,
+    pub mean: f64,
+    pub m2: f64,
+    /// Evidence of a fall, in own sd.
+    pub sum: f64,
+}
+
+impl Watch {
+    /// A value's z against all values before it: Crawford–Howell's t carried to the normal scale,
+    /// Φ⁻¹(T_{n−1}(t)), cut at ±[`CUSUM_Z_LIMIT`]. Without that step the heavy tails of the first
+    /// t's would raise alarms. None for the first [`CUSUM_BASELINE`] values and without spread.
+    fn z(&self, value: f64) -> Option<f64> {
+        if self.n < CUSUM_BASELINE as f64 {
+            return None;
+        }
+        let sd = (self.m2 / (self.n - 1.0)).sqrt();
+        let case = single_case(value, self.n, self.mean, sd).ok()?;
+        let z = student_t_to_normal(case.t, case.df);
+        Some(z.clamp(-CUSUM_Z_LIMIT, CUSUM_Z_LIMIT))
+    }
+
+    /// The watch after one more value. One without a z leaves the sum as it was, one that is not
+    /// finite is not learnt either.
+    #[must_use]
+    pub fn next(self, value: f64) -> Watch {
+        if !value.is_finite() {
+            return self;
+        }
+        let fall = Cusum {
+            high: 0.0,
+            low: self.sum,
+        };
+        let sum = match self.z(value) {
+            Some(z) => fall.next(z, CUSUM_K).low,
+            None => self.sum,
+        };
+        let n = self.n + 1.0;
+        let deviation = finite(value - self.mean);
+        let mean = finite(self.mean + deviation / n);
+        let m2 = finite(self.m2 + deviation * (value - mean));
+        Watch { n, mean, m2, sum }
+    }
+
+    pub fn alarm(&self) -> bool {
+        self.sum > CUSUM_H
+    }
+}
+
+/// Each value's z against all values before it, as [`Watch`] sees it.
 pub fn own_baseline_z(values: &[f64]) -> Vec<Option<f64>> {
-    let (mut n, mut mean, mut m2) = (0.0, 0.0, 0.0);
+    let mut watch = Watch::default();
     values
         .iter()
         .map(|&value| {
-            if !value.is_finite() {
-                return None;
-            }
-            let case = if n < CUSUM_BASELINE as f64 {
-                None
-            } else {
-                single_case(value, n, mean, (m2 / (n - 1.0)).sqrt()).ok()
-            };
-            n += 1.0;
-            let deviation = finite(value - mean);
-            mean += deviation / n;
-            m2 = finite(m2 + deviation * (value - mean));
-            case.map(|c| student_t_to_normal(c.t, c.df).clamp(-CUSUM_Z_LIMIT, CUSUM_Z_LIMIT))
+            let z = value.is_finite().then(|| watch.z(value)).flatten();
+            watch = watch.next(value);
+            z
         })
         .collect()
 }
@@ -306,22 +384,19 @@ pub struct Decline {
     pub first_alarm: Option<usize>,
 }
 
-/// One-sided CUSUM of a person's scores in time order, from their first session on (a window's
-/// would take its start for the usual). A value without a z leaves the sum as it was.
+/// One-sided CUSUM of a person's scores in time order, from their first session on.
 pub fn decline(values: &[f64]) -> Decline {
-    let mut state = Cusum::default();
+    let mut watch = Watch::default();
     let mut first_alarm = None;
-    for (i, z) in own_baseline_z(values).into_iter().enumerate() {
-        if let Some(z) = z {
-            state = state.next(z, CUSUM_K);
-            if state.alarm_low(CUSUM_H) {
-                first_alarm = first_alarm.or(Some(i));
-            }
+    for (i, value) in values.iter().enumerate() {
+        watch = watch.next(*value);
+        if watch.alarm() {
+            first_alarm = first_alarm.or(Some(i));
         }
     }
     Decline {
-        level: state.low,
-        alarm: state.alarm_low(CUSUM_H),
+        level: watch.sum,
+        alarm: watch.alarm(),
         first_alarm,
     }
 }

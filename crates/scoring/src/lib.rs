@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod calendar;
 pub mod change;
+pub mod comparison;
 pub mod correlation;
 pub mod distribution;
 pub mod document;
@@ -13,12 +15,14 @@ pub mod drivers;
 pub mod evidence;
 pub mod features;
 pub mod fusion;
+pub mod history;
 pub mod kept;
 mod learning;
 pub mod modality;
 pub mod model;
 pub mod numeric;
 pub mod outcome;
+pub mod patterns;
 pub mod person;
 pub mod platt;
 pub mod population;
@@ -29,14 +33,18 @@ pub mod session;
 pub mod smoothing;
 mod spec;
 pub mod trend;
+pub mod trend_analysis;
 pub mod uncertainty;
 
 pub use baseline::Baseline;
+pub use change::Watch;
+pub use comparison::BaselineComparison;
 pub use document::{Column, Document, Owner};
 pub use drivers::{Drivers, Item};
 pub use evidence::Calibration;
 pub use features::{Extracted, Leaf};
 pub use fusion::{Outcomes, OwnRate};
+pub use history::Past;
 pub use kept::{Kept, Stored};
 pub use modality::{AssessmentType, Modality};
 pub use model::{Model, SpecError};
@@ -44,3 +52,4 @@ pub use person::{Metric, Metrics, Mood, Person, Session};
 pub use quality::Qc;
 pub use session::{score, Scored};
 pub use smoothing::Smoothed;
+pub use trend_analysis::TrendAnalysis;

@@ -1,12 +1,15 @@
 //! What is known of a person before a session, and what a session says about them.
 
 use crate::baseline::Baseline;
+use crate::change::Watch;
 use crate::evidence::Calibration;
 use crate::features::Extracted;
 use crate::fusion::Outcomes;
+use crate::history::{recent, Past};
 use crate::modality::{AssessmentType, Modality};
 use crate::model::Model;
 use crate::numeric::{clip, MICROSECONDS_PER_DAY};
+use crate::quality::Qc;
 use crate::session::Scored;
 use crate::smoothing::Smoothed;
 use serde_json::Value;
@@ -26,9 +29,12 @@ pub struct Person {
     pub metrics: Metrics,
     /// How many earlier sessions are fused.
     pub sessions_before: u64,
-    /// (time in µs, composite) of earlier self-reports, ascending; older than [`REPORT_DAYS`] is
-    /// not looked at.
-    pub reports: Vec<(i64, f64)>,
+    /// Earlier fused sessions, ascending; what [`recent`] leaves out is not looked at.
+    pub history: Vec<Past>,
+    /// The watch for a decline, after the latest earlier fused session.
+    pub watch: Watch,
+    /// Times of the first and the last earlier session of sufficient quality.
+    pub compared: Option<(i64, i64)>,
 }
 
 /// Days of self-reports that mood stability looks back.
@@ -62,24 +68,28 @@ impl Person {
             at_us: session.at_us,
         });
         self.sessions_before += 1;
-        if let Some(composite) = scored.self_report {
-            self.reports.push((session.at_us, composite));
+        let y =
+            (scored.qc_overall != Qc::Insufficient).then_some(100.0 * (1.0 - scored.p_worse_fused));
+        self.history.push(Past::new(session.at_us, y, session.mood));
+        self.history = recent(&self.history, session.at_us).to_vec();
+        self.watch = scored.watch;
+        if y.is_some() {
+            let first = self.compared.map_or(session.at_us, |(first, _)| first);
+            self.compared = Some((first, session.at_us));
         }
-        self.reports
-            .retain(|(at_us, _)| is_recent(*at_us, session.at_us));
     }
 
     /// How steady the self-reports of the last [`REPORT_DAYS`] days are, this one included:
     /// 100 − 100·RMSSD/9 on the 1..10 scale, so 100 is no change and 0 the full range every time.
     /// Needs three reports. (RMSSD: von Neumann et al. 1941; Jahng, Wood & Trull 2008.)
     pub fn mood_stability(&self, at_us: i64, composite: f64) -> Option<f64> {
-        let recent = self
-            .reports
+        let reports = recent(&self.history, at_us)
             .iter()
-            .filter(|(then, _)| is_recent(*then, at_us));
+            .filter(|past| is_recent(past.at_us, at_us))
+            .filter_map(|past| past.report);
         let mut previous = None;
         let (mut squares, mut differences) = (0.0, 0.0);
-        for value in recent.map(|(_, value)| *value).chain([composite]) {
+        for value in reports.chain([composite]) {
             if let Some(previous) = previous {
                 let difference: f64 = value - previous;
                 squares += difference * difference;
@@ -175,7 +185,7 @@ impl IndexMut<Metric> for Metrics {
 /// One session, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    /// created_at, µs since the epoch.
+    /// created_at, µs since 2000-01-01 UTC (PostgreSQL's epoch).
     pub at_us: i64,
     pub assessment_type: AssessmentType,
     /// Whether an analysis row exists, by [`Modality::index`].
@@ -197,7 +207,27 @@ pub struct Mood {
     pub sleep: Option<f64>,
 }
 
+/// The figures of a self-report by the names of the seed's document, in the order of
+/// [`Mood::factors`].
+pub const FACTORS: [&str; 5] = [
+    "energy_level",
+    "stress_level",
+    "physical_comfort",
+    "social_connection",
+    "sleep_quality",
+];
+
 impl Mood {
+    pub fn factors(&self) -> [Option<f64>; FACTORS.len()] {
+        [
+            self.energy,
+            self.stress,
+            self.comfort,
+            self.social,
+            self.sleep,
+        ]
+    }
+
     /// Reads a MoodData document; a figure that is no number within 1..10 is absent. `None` when
     /// no figure is usable.
     pub fn from_json(document: &Value) -> Option<Mood> {

@@ -1,11 +1,14 @@
 //! One session from features to score, in the order of the mathematics.
 
 use crate::baseline::Baseline;
+use crate::change::Watch;
+use crate::comparison::{compare, BaselineComparison};
 use crate::drivers::{
     explain, Drivers, Line, ModalityDriver, ModalityDrivers, Term, UncertaintyDrivers,
 };
 use crate::evidence::probability;
 use crate::fusion::{fuse, Fused};
+use crate::history::{recent, Past};
 use crate::kept::Kept;
 use crate::learning::learn;
 use crate::modality::Modality;
@@ -15,6 +18,7 @@ use crate::person::{Metric, Person, Session};
 use crate::quality::{assess, median, Qc};
 use crate::reading::{read_features, weigh, Evidence, Known};
 use crate::smoothing::{score_variance, step};
+use crate::trend_analysis::{analyse, TrendAnalysis};
 use crate::uncertainty::{budget, coverage, Uncertainty};
 
 /// The result of a session, and what it changes in the person.
@@ -52,6 +56,10 @@ pub struct Scored {
     pub is_baseline_session: bool,
     /// Composite of the self-report, 1..10.
     pub self_report: Option<f64>,
+    /// The watch for a decline after this session.
+    pub watch: Watch,
+    pub baseline_comparison: BaselineComparison,
+    pub trend_analysis: TrendAnalysis,
 }
 
 /// A session counts towards the first picture of a person while fewer than this many came before.
@@ -134,6 +142,23 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         dropped: read.dropped,
     };
 
+    let usable = qc_overall != Qc::Insufficient;
+    let watch = if usable {
+        person.watch.next(y)
+    } else {
+        person.watch
+    };
+    let now = Past::new(session.at_us, usable.then_some(y), session.mood);
+    let trend_analysis = analyse(recent(&person.history, session.at_us), &now, &watch);
+    let baseline_deviation = deviation(y, &learning.combined_before);
+    let baseline_comparison = compare(
+        baseline_deviation,
+        &learning.combined_before,
+        person.compared,
+        session.at_us,
+        &trend_analysis.windows.medium_term,
+    );
+
     Scored {
         raw,
         p_worse,
@@ -152,9 +177,12 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         metrics: learning.metrics,
         combined_before: learning.combined_before,
         combined_score: y.round(),
-        baseline_deviation: deviation(y, &learning.combined_before),
+        baseline_deviation,
         is_baseline_session: person.sessions_before < BASELINE_SESSIONS,
-        self_report: session.mood.and_then(|mood| mood.composite()),
+        self_report: now.report,
+        watch,
+        baseline_comparison,
+        trend_analysis,
     }
 }
 

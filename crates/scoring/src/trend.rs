@@ -123,8 +123,6 @@ pub fn trend(points: &[(f64, f64)]) -> Result<Trend, TrendError> {
     if slopes.is_empty() {
         return Err(TrendError::TooFew);
     }
-    slopes.sort_unstable_by(f64::total_cmp);
-
     let times = tie_sizes(points.iter().map(|p| p.0));
     let values = tie_sizes(points.iter().map(|p| p.1));
     let variance_s = variance(n, &times, &values);
@@ -133,8 +131,8 @@ pub fn trend(points: &[(f64, f64)]) -> Result<Trend, TrendError> {
         _ if variance_s <= 0.0 => 0.0,
         s => (s - s.signum()) as f64 / variance_s.sqrt(),
     };
-    let slope = median_of_sorted(&slopes);
-    let (slope_low, slope_high) = sen_interval(&slopes, n, &times, &values);
+    let slope = median(&mut slopes);
+    let (slope_low, slope_high) = sen_interval(&mut slopes, n, &times, &values);
     let untied = times.is_empty() && values.is_empty();
     Ok(Trend {
         n,
@@ -146,7 +144,8 @@ pub fn trend(points: &[(f64, f64)]) -> Result<Trend, TrendError> {
         tau_b: tau_b(n, s, &times, &values),
         slope,
         intercept: finite(
-            median(points.iter().map(|p| p.1)) - finite(slope * median(points.iter().map(|p| p.0))),
+            median(&mut column(points, |p| p.1))
+                - finite(slope * median(&mut column(points, |p| p.0))),
         ),
         slope_low,
         slope_high,
@@ -221,7 +220,7 @@ fn exact_p(n: usize, s: i64) -> f64 {
 }
 
 /// Sen 1968, eq. 2.6, with the ranks rounded and bounded as is usual since Gilbert 1987, §16.4.
-fn sen_interval(slopes: &[f64], n: usize, times: &[f64], values: &[f64]) -> (f64, f64) {
+fn sen_interval(slopes: &mut [f64], n: usize, times: &[f64], values: &[f64]) -> (f64, f64) {
     let n = n as f64;
     let variance = (triple(n) - over(times, triple) - over(values, triple)) / 18.0;
     let half = normal_quantile(1.0 - 0.5 * ALPHA) * variance.max(0.0).sqrt();
@@ -230,20 +229,27 @@ fn sen_interval(slopes: &[f64], n: usize, times: &[f64], values: &[f64]) -> (f64
     let upper = (0.5 * (count + half)).round_ties_even() as usize;
     let lower = (0.5 * (count - half)).round_ties_even() - 1.0;
     // `as` saturates: a negative rank is 0.
-    (slopes[(lower as usize).min(last)], slopes[upper.min(last)])
+    (
+        ranked(slopes, (lower as usize).min(last)),
+        ranked(slopes, upper.min(last)),
+    )
 }
 
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = numbers.collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    median_of_sorted(&sorted)
+fn column(points: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> Vec<f64> {
+    points.iter().map(of).collect()
 }
 
-fn median_of_sorted(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() {
+/// The value that sorting would put at `rank`. Selecting is all that is needed, and sorting the
+/// slopes of ninety points would take longer than everything else together.
+fn ranked(numbers: &mut [f64], rank: usize) -> f64 {
+    *numbers.select_nth_unstable_by(rank, f64::total_cmp).1
+}
+
+fn median(numbers: &mut [f64]) -> f64 {
+    let middle = numbers.len() / 2;
+    match numbers.len() {
         0 => 0.0,
-        n if n % 2 == 1 => sorted[middle],
-        _ => 0.5 * sorted[middle - 1] + 0.5 * sorted[middle],
+        n if n % 2 == 1 => ranked(numbers, middle),
+        _ => 0.5 * ranked(numbers, middle - 1) + 0.5 * ranked(numbers, middle),
     }
 }

@@ -200,7 +200,9 @@ struct Database {
     metrics: Vec<([String; 4], Option<i64>)>,
     smoothed: Option<(String, String, i64)>,
     sessions: u64,
-    reports: Vec<(i64, String)>,
+    /// Time, p_worse_fused where the quality sufficed, self-report.
+    history: Vec<(i64, Option<String>, Option<Mood>)>,
+    watch: [String; 4],
 }
 
 fn text(x: f64) -> String {
@@ -236,7 +238,8 @@ impl Database {
             metrics: vec![(nothing, None); 6],
             smoothed: None,
             sessions: 0,
-            reports: Vec::new(),
+            history: Vec::new(),
+            watch: [0.0; 4].map(text),
         }
     }
 
@@ -257,11 +260,21 @@ impl Database {
                     at_us: *at_us,
                 }),
             sessions_before: self.sessions,
-            reports: self
-                .reports
+            compared: self.compared(),
+            history: self
+                .history
                 .iter()
-                .map(|(at, x)| (*at, x.parse().unwrap()))
+                .map(|(at, p, mood)| {
+                    let y = p
+                        .as_ref()
+                        .map(|p| 100.0 * (1.0 - p.parse::<f64>().unwrap()));
+                    Past::new(*at, y, *mood)
+                })
                 .collect(),
+            watch: {
+                let [n, mean, m2, sum] = self.watch.each_ref().map(|x| x.parse().unwrap());
+                Watch { n, mean, m2, sum }
+            },
             ..Person::default()
         }
     }
@@ -280,8 +293,20 @@ impl Database {
             session.at_us,
         ));
         self.sessions += 1;
-        self.reports
-            .extend(scored.self_report.map(|x| (session.at_us, text(x))));
+        let usable = scored.qc_overall != Qc::Insufficient;
+        self.history.push((
+            session.at_us,
+            usable.then(|| text(scored.p_worse_fused)),
+            session.mood,
+        ));
+        let Watch { n, mean, m2, sum } = scored.watch;
+        self.watch = [n, mean, m2, sum].map(text);
+    }
+
+    fn compared(&self) -> Option<(i64, i64)> {
+        let mut usable = self.history.iter().filter(|(_, p, _)| p.is_some());
+        let first = usable.next()?.0;
+        Some((first, usable.next_back().map_or(first, |last| last.0)))
     }
 }
 

@@ -43,7 +43,9 @@ fn after_first(model: &Model, person: &Person, session: &Session, first: &Scored
     Person {
         smoothed: person.smoothed,
         sessions_before: person.sessions_before,
-        reports: person.reports.clone(),
+        history: person.history.clone(),
+        watch: person.watch,
+        compared: person.compared,
         ..after
     }
 }

@@ -158,6 +158,13 @@ fn any_calibration() -> BoxedStrategy<Calibration> {
         .boxed()
 }
 
+fn any_past() -> BoxedStrategy<Past> {
+    let y = proptest::option::weighted(0.8, 0.0..=100.0_f64);
+    (0..400 * DAY_US, y, mood())
+        .prop_map(|(at_us, y, mood)| Past::new(at_us, y, mood))
+        .boxed()
+}
+
 /// A person in any state a database could hold, however absurd.
 pub fn any_person() -> BoxedStrategy<Person> {
     let smoothed =
@@ -175,17 +182,24 @@ pub fn any_person() -> BoxedStrategy<Person> {
         proptest::option::of(smoothed),
         [(); 6].map(|()| any_baseline()),
         any::<u64>().prop_map(|n| n / 2),
-        proptest::collection::vec((0..400 * DAY_US, 1.0..=10.0_f64), 0..6),
+        proptest::collection::vec(any_past(), 0..12),
     )
         .prop_map(
-            |(baselines, calibrations, (n, worse), smoothed, metrics, before, reports)| Person {
-                baselines,
-                calibrations,
-                outcomes: Outcomes { n, worse },
-                smoothed,
-                metrics: Metrics(metrics),
-                sessions_before: before,
-                reports,
+            |(baselines, calibrations, (n, worse), smoothed, metrics, before, mut history)| {
+                Person {
+                    baselines,
+                    calibrations,
+                    outcomes: Outcomes { n, worse },
+                    smoothed,
+                    metrics: Metrics(metrics),
+                    sessions_before: before,
+                    compared: history.first().map(|first| (first.at_us, first.at_us)),
+                    history: {
+                        history.sort_by_key(|past| past.at_us);
+                        history
+                    },
+                    ..Person::default()
+                }
             },
         )
         .boxed()
