@@ -37,7 +37,10 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_refuse(text, text),
     @extschema@.mm_json_schema(text),
     @extschema@.mm_fuse_session(uuid, boolean),
-    @extschema@.mm_record_outcome(uuid, boolean, text)
+    @extschema@.mm_record_outcome(uuid, boolean, text),
+    @extschema@.mm_explain_session(uuid),
+    @extschema@.mm_score_history(uuid, timestamptz, timestamptz),
+    @extschema@.mm_report_html(uuid, timestamptz, timestamptz)
 TO mindmeasure_user, mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_json_schema(text),
@@ -100,6 +103,12 @@ COMMENT ON FUNCTION @extschema@.mm_fit_model(text, double precision) IS
     'Learns weights, own rates, correlation and calibration priors from all labelled sessions scored by models with the active model''s features, and registers them as a new, inactive model; returns its version. lambda: ridge penalty on the weights, NULL to have it chosen by cross-validation by person. Judge it with mm_model_report(), then mm_activate_model(). Errors: 55000 nothing to learn from, 42710 the version exists, 22004 NULL, 22023 lambda. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_model_report(text, integer) IS
     'How well a model (NULL: the active one) foretells the outcomes of labelled sessions, and beside it how well the person''s own rate alone does: Brier score, log loss (nats), AUC over all and as mean within persons, expected calibration error, calibration slope. A learnt model is learnt anew for each of folds groups of persons from all the others and judged on that group; one written by hand is judged as it is. Errors: 42704 no such model, 55000 nothing to judge, 22023 folds. System role and auditor.';
+COMMENT ON FUNCTION @extschema@.mm_explain_session(uuid) IS
+    'A session''s score in three to six plain sentences: where it lies, how uncertain it is, what moved it, where it goes, and that it is no diagnosis. Reads only. Caller: the system role, or the session''s person. Errors: P0002 no such session or somebody else''s, MM003 not scored yet, 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_score_history(uuid, timestamptz, timestamptz) IS
+    'A person''s scores for a chart, oldest first: from_time on, before to_time, NULL for no bound. low and high: the 90 % range in score points. baseline_mean: the person''s own usual before the session, over baseline_n sessions. significance: of the deviation from it, NULL where there is none. after_gap: more than two days, and more than three usual pauses, after the session before; draw no line across. Reads only, with the caller''s rights: of somebody else there are no rows.';
+COMMENT ON FUNCTION @extschema@.mm_report_html(uuid, timestamptz, timestamptz) IS
+    'A person''s scores from from_time on, before to_time (NULL: no bound; at most the newest 1000), as one self-contained HTML page without script: timeline, newest session explained, trends, table of sessions. Reads only, with the caller''s rights: of somebody else the page is empty. Errors: 22004 NULL user_id.';
 COMMENT ON FUNCTION @extschema@.mm_register_model(jsonb) IS
     'Checks a model specification (docs/scoring.md) and adds it to mm_models, inactive; returns its model_version. Errors: 22023 with the path of what is wrong, 42710 the version exists. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_activate_model(text) IS

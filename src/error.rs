@@ -17,6 +17,8 @@ pub enum Error {
     UnknownSession,
     /// The session has no analysis row at all.
     NoAnalysis,
+    /// The session has no score yet.
+    NotScored,
     /// The session has been moved to the archive.
     Archived,
     /// The caller has neither the system role nor is the person.
@@ -67,6 +69,7 @@ impl Error {
             Error::UnknownSession => b"P0002",
             Error::NoAnalysis => b"MM001",
             Error::Archived => b"MM002",
+            Error::NotScored => b"MM003",
             Error::NotAllowed | Error::OutcomeOfOthers => b"42501",
             Error::StaleView => b"40001",
             Error::Invalid(..) | Error::Specification(_) => b"22023",
@@ -84,6 +87,7 @@ impl Error {
             Error::UnknownSession => "session_id: there is no such session".into(),
             Error::NoAnalysis => "session_id: the session has no analysis to score".into(),
             Error::Archived => "session_id: the session is archived".into(),
+            Error::NotScored => "session_id: the session has no score yet".into(),
             Error::NotAllowed => "permission denied: this is for the system role".into(),
             Error::OutcomeOfOthers => {
                 "session_id: an outcome is recorded that is not the person's own".into()
@@ -114,6 +118,7 @@ impl Error {
             Error::UnknownSession => "Insert the session into assessment_sessions first; a user reaches only their own.".into(),
             Error::NoAnalysis => "Insert at least one row into text_analysis, audio_analysis, visual_analysis or passive_analysis first.".into(),
             Error::Archived => "Its score, if it had one, is in fusion_outputs; an archived session is not scored any more.".into(),
+            Error::NotScored => "SELECT * FROM mm_fuse_session(session_id) scores it.".into(),
             Error::NotAllowed => "SET ROLE mindmeasure_system, or be granted it.".into(),
             Error::OutcomeOfOthers => "Only the system role replaces it.".into(),
             Error::StaleView => "Retry the transaction, or score under READ COMMITTED.".into(),

@@ -8,7 +8,9 @@ pgrx::pg_module_magic!(name, version);
 
 mod calibrate;
 mod caller;
+mod chart;
 mod error;
+mod explain;
 mod fuse;
 mod jsonb;
 mod learn;
@@ -16,6 +18,7 @@ mod load;
 mod migrate;
 mod models;
 mod outcomes;
+mod page;
 mod population;
 mod schema;
 mod settings;

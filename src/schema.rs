@@ -9,4 +9,9 @@ extension_sql_file!(
     requires = ["bootstrap"]
 );
 extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
+extension_sql_file!(
+    "../sql/reading.sql",
+    name = "reading",
+    requires = ["triggers"]
+);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

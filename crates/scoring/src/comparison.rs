@@ -23,7 +23,7 @@ pub struct BaselineComparison {
     /// Two-sided p of the deviation by Student's t on n − 1 (Crawford & Howell 1998).
     pub p: Option<f64>,
     /// Sessions in the baseline.
-    pub n: f64,
+    pub n: u64,
     /// The baseline itself, score points.
     pub mean: Option<f64>,
     pub sd: Option<f64>,
@@ -39,7 +39,7 @@ pub struct Period {
     /// YYYY-MM-DD in UTC; the session's own day while there are none.
     pub start_date: String,
     pub end_date: String,
-    pub session_count: f64,
+    pub session_count: u64,
 }
 
 /// `period` holds the first and the last time of the sessions behind `before`.
@@ -65,10 +65,10 @@ pub fn compare(
         comparison_period: Period {
             start_date: Day::of(first).to_string(),
             end_date: Day::of(last).to_string(),
-            session_count: before.n,
+            session_count: before.n as u64,
         },
         p,
-        n: before.n,
+        n: before.n as u64,
         mean: some.then(|| finite(before.mean)),
         sd: before.sd().map(finite),
         slope: month.slope,

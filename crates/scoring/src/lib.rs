@@ -13,6 +13,7 @@ pub mod distribution;
 pub mod document;
 pub mod drivers;
 pub mod evidence;
+pub mod explanation;
 pub mod features;
 pub mod fusion;
 pub mod history;
@@ -35,6 +36,7 @@ mod spec;
 pub mod trend;
 pub mod trend_analysis;
 pub mod uncertainty;
+pub mod words;
 
 pub use baseline::Baseline;
 pub use change::Watch;

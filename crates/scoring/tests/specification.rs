@@ -417,3 +417,12 @@ fn a_column_is_found_by_its_exact_name_only() {
         assert!(Column::find(name).is_none(), "{name}");
     }
 }
+
+#[test]
+fn every_feature_of_the_installed_model_has_plain_words() {
+    let specification: Value = serde_json::from_str(Model::builtin_json()).unwrap();
+    for feature in &Model::from_json(&specification).unwrap().features {
+        let words = mindmeasure_scoring::words::plain(&feature.name);
+        assert!(words.is_some(), "{}", feature.name);
+    }
+}

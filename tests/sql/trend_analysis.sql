@@ -1,0 +1,56 @@
+-- trend_analysis: three windows, patterns, correlations with the self-report, the watch for a decline.
+\set QUIET on
+\set ON_ERROR_STOP on
+\pset format unaligned
+\pset tuples_only on
+BEGIN;
+SELECT no_plan();
+\ir lib/person.psql
+\ir lib/reading.psql
+SELECT pg_temp.write_history(1, 60) \g /dev/null
+
+CREATE TEMP TABLE analysed AS
+SELECT row_number() OVER (ORDER BY f.session_created_at) AS number, f.*, m.trend_analysis AS document
+FROM fusion_outputs AS f JOIN mind_measure_scores AS m USING (session_id);
+
+SELECT is((SELECT count(*) FROM analysed WHERE document IS NULL), 0::bigint, 'every session has one');
+SELECT is((SELECT bool_and(mm_validate_json('trend_analysis', 'trend_analysis', document)) FROM analysed), true, 'which fits the interface');
+SELECT is((SELECT array_agg(DISTINCT word ORDER BY word) <@ '{declining,improving,insufficient data,stable}' FROM analysed,
+    unnest(ARRAY[document ->> 'short_term', document ->> 'medium_term', document ->> 'long_term']) AS word), true, 'in four words');
+
+SELECT is((SELECT document ->> 'long_term' FROM analysed WHERE number = 4), 'insufficient data', 'four sessions have no direction');
+SELECT is((SELECT document #> '{windows,long_term}' FROM analysed WHERE number = 4),
+    '{"days": 90, "n": 4, "slope": null, "low": null, "high": null, "p": null}'::jsonb, 'and no figures');
+SELECT is((SELECT document ->> 'long_term' FROM analysed WHERE number = 60), 'declining', 'the decline is found');
+SELECT is((SELECT (document #>> '{windows,long_term,p}')::float8 < 0.001 AND (document #>> '{windows,long_term,slope}')::float8 < 0 FROM analysed WHERE number = 60), true, 'with p and slope');
+SELECT is((SELECT document #>> '{windows,long_term,n}' FROM analysed WHERE number = 60), '60', 'over every session of 90 days');
+SELECT is((SELECT document #>> '{windows,short_term,n}' FROM analysed WHERE number = 60), '7', 'a week of daily sessions holds seven');
+SELECT is((SELECT document #>> '{windows,medium_term,n}' FROM analysed WHERE number = 30), '10', 'a window leaves out what was before it, across the pause too');
+
+-- Patterns
+SELECT is((SELECT count(*) FROM analysed, jsonb_array_elements_text(document -> 'patterns') AS p WHERE number = 60 AND p LIKE 'weekday: lower by % on Mondays%'), 1::bigint, 'Mondays are named');
+SELECT is((SELECT document #>> '{alarm,raised}' FROM analysed WHERE number = 60), 'true', 'the watch for a decline has been raised');
+SELECT is((SELECT count(*) FROM analysed, jsonb_array_elements_text(document -> 'patterns') AS p WHERE number = 60 AND p LIKE 'falling: %'), 1::bigint, 'and is named');
+SELECT is((SELECT document #>> '{alarm,raised}' FROM analysed WHERE number = 5), 'false', 'not at the beginning');
+SELECT is((SELECT count(*) FROM analysed WHERE decline_watch[1] <> number OR decline_watch[4] <> (document #>> '{alarm,sum}')::float8), 0::bigint, 'its state is carried from session to session');
+
+-- Correlations
+SELECT is((SELECT document -> 'correlations' FROM analysed WHERE number = 3), '[]'::jsonb, 'none under four pairs');
+SELECT is((SELECT array_agg(c ->> 'factor') FROM analysed, jsonb_array_elements(document -> 'correlations') AS c WHERE number = 60),
+    '{energy_level,stress_level,physical_comfort,social_connection,sleep_quality}', 'every figure of the self-report');
+SELECT is((SELECT (c ->> 'correlation')::float8 > 0.5 AND (c ->> 'confidence')::float8 > 0.95 FROM analysed, jsonb_array_elements(document -> 'correlations') AS c
+    WHERE number = 60 AND c ->> 'factor' = 'energy_level'), true, 'the one that goes with the score is found');
+SELECT is((SELECT round((c ->> 'correlation')::numeric, 9) FROM analysed, jsonb_array_elements(document -> 'correlations') AS c WHERE number = 60 AND c ->> 'factor' = 'energy_level'),
+    (SELECT round(corr(p_worse_fused * -1, reported_energy)::numeric, 9) FROM analysed), 'its correlation is Pearson''s');
+SELECT is((SELECT (c ->> 'n')::int FROM analysed, jsonb_array_elements(document -> 'correlations') AS c WHERE number = 60 AND c ->> 'factor' = 'sleep_quality'),
+    (SELECT count(reported_sleep)::int FROM analysed), 'over the sessions that have the figure');
+
+-- A session that measured nothing does not count
+SELECT pg_temp.add_session(1, 61, '2025-03-28 12:00+00', 'full') AS empty \gset
+INSERT INTO passive_analysis (session_id, sleep_metrics) VALUES (:'empty', '{}') \g /dev/null
+SELECT is((SELECT qc_overall FROM mm_fuse_session(:'empty')), 'insufficient', 'a session without evidence');
+SELECT is((SELECT trend_analysis -> 'windows' -> 'long_term' -> 'n' FROM mind_measure_scores WHERE session_id = :'empty'), '60'::jsonb, 'is left out of the trend');
+SELECT is((SELECT decline_watch FROM fusion_outputs WHERE session_id = :'empty'), (SELECT decline_watch FROM analysed WHERE number = 60), 'and of the watch');
+
+SELECT * FROM finish();
+ROLLBACK;
