@@ -13,6 +13,7 @@ readonly PATTERN=/var/tmp/mindmeasure-demo
 # may not be able to read the checkout itself.
 readonly REMEMBERED=.demo/directory
 readonly BATCH=300
+readonly REPORT=$MM_ROOT/.demo/report.html
 
 # demo_directory: the remembered one, if it is still ours; else nothing.
 demo_directory() {
@@ -101,22 +102,36 @@ connect_line() {
     printf '%s%s -h %s -U postgres %s' "$as" "$PG_BIN/psql" "$PGHOST" "$DATABASE"
 }
 
+# The report of one person, beside the cluster's other files of this checkout.
+write_report() {
+    sql "$DATABASE" -At -o "$REPORT" -c "SELECT public.mm_report_html(user_id)
+        FROM public.profiles WHERE display_name LIKE 'Person 04%'"
+}
+
 say_goodbye() {
     cat <<TEXT
 
 Look around${SUDO_USER:+ (the directory is closed to other users, hence sudo)}:
   $(connect_line)
 
-Why is the last session of person 04 scored as it is?
+What does the last session of person 04 say, in plain words?
+  SELECT public.mm_explain_session(session_id)
+  FROM public.fusion_outputs JOIN public.profiles USING (user_id)
+  WHERE display_name LIKE 'Person 04%' ORDER BY session_created_at DESC LIMIT 1;
+
+Why is it scored as it is?
   SELECT item ->> 'feature' AS feature, item ->> 'z' AS z, item ->> 'contribution' AS log_odds_of_worse
   FROM (SELECT drivers FROM public.fusion_outputs JOIN public.profiles USING (user_id)
         WHERE display_name LIKE 'Person 04%' ORDER BY session_created_at DESC LIMIT 1) AS newest,
        jsonb_array_elements(drivers -> 'items') AS item;
 
 How did that person's score move?
-  SELECT session_created_at::date AS day, score, round(score_smoothed::numeric, 1) AS smoothed, qc_overall
-  FROM public.fusion_outputs JOIN public.profiles USING (user_id)
-  WHERE display_name LIKE 'Person 04%' ORDER BY session_created_at;
+  SELECT h.session_created_at::date AS day, h.score, round(h.score_smoothed::numeric, 1) AS smoothed, h.qc_overall
+  FROM public.profiles AS p, public.mm_score_history(p.user_id) AS h
+  WHERE p.display_name LIKE 'Person 04%' ORDER BY h.session_created_at;
+
+That person's report, for a browser:
+  $REPORT
 
 The cluster keeps running. Stop and remove it: ./pg_demo.sh stop
 TEXT
@@ -138,6 +153,7 @@ demo() {
     score_cohort
     step "done"
     sql "$DATABASE" -f demo/table.sql
+    write_report
     say_goodbye
 }
 

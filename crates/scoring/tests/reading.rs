@@ -5,10 +5,11 @@
 mod random;
 
 use mindmeasure_scoring::change::{decline, Watch};
+use mindmeasure_scoring::comparison::compare;
 use mindmeasure_scoring::history::{recent, HISTORY_SESSIONS};
 use mindmeasure_scoring::trend::Direction;
 use mindmeasure_scoring::trend_analysis::analyse;
-use mindmeasure_scoring::{Mood, Past, TrendAnalysis};
+use mindmeasure_scoring::{Baseline, Mood, Past, TrendAnalysis};
 use random::Random;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -189,6 +190,35 @@ fn too_few_sessions_have_no_direction_and_no_correlation() {
     assert_eq!(
         (five.short_term, five.long_term),
         ("improving", "improving")
+    );
+}
+
+/// The worked example of docs/scoring.md.
+#[test]
+fn five_sessions_by_hand() {
+    let scores = [70.0, 66.0, 68.0, 60.0, 55.0];
+    let reading = read(&daily(&scores, |_| None));
+    let window = reading.windows.long_term;
+    assert!((window.slope.unwrap() - (-3.75 - 11.0 / 3.0) / 2.0).abs() < 1e-12);
+    assert!((window.p.unwrap() - 10.0 / 120.0).abs() < 1e-12);
+    assert_eq!((reading.long_term, reading.alarm.sum), ("stable", 0.0));
+
+    let before = Baseline {
+        n: 4.0,
+        mean: 66.0,
+        m2: 56.0,
+        sum_w2: 4.0,
+        last_us: None,
+    };
+    let t = -11.0 / (f64::sqrt(56.0 / 3.0) * f64::sqrt(1.25));
+    let compared = compare(Some(t), &before, Some((0, 3 * DAY_US)), 4 * DAY_US, &window);
+    assert!((compared.deviation + 2.2772).abs() < 5e-5);
+    assert!((compared.p.unwrap() - 0.1072).abs() < 5e-5);
+    assert_eq!((compared.significance, compared.trend), ("low", "stable"));
+    let period = compared.comparison_period;
+    assert_eq!(
+        (&*period.start_date, &*period.end_date, period.session_count),
+        ("2000-01-01", "2000-01-04", 4)
     );
 }
 
