@@ -186,7 +186,7 @@ setup_for_tests() {
     choose_postgres
     mapfile -t packages < <(postgres_packages "postgresql-$PG_MAJOR-pgtap")
     ensure_packages gcc libc6-dev pkg-config libssl-dev ${packages[@]+"${packages[@]}"} \
-        libtap-parser-sourcehandler-pgtap-perl python3 python3-venv
+        libtap-parser-sourcehandler-pgtap-perl python3 python3-venv chromium
     postgres_is_there
     [[ -f "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]] ||
         die 3 "pgTAP is not installed for $PG_CONFIG" "install pgTAP into that PostgreSQL"
