@@ -278,7 +278,7 @@ fn row(window: &'static str, direction: &str, figures: Option<&Window>) -> Trend
 
 fn probability(p: f64) -> String {
     if p < 0.001 {
-        "under 0.001".into()
+        "< 0.001".into()
     } else {
         format!("{p:.3}")
     }
