@@ -200,13 +200,21 @@ impl Page {
                 .map(|trend| {
                     let windows = trend.windows.as_ref();
                     vec![
-                        row("7 days", &trend.short_term, windows.map(|w| &w.short_term)),
                         row(
-                            "30 days",
+                            "7\u{a0}days",
+                            &trend.short_term,
+                            windows.map(|w| &w.short_term),
+                        ),
+                        row(
+                            "30\u{a0}days",
                             &trend.medium_term,
                             windows.map(|w| &w.medium_term),
                         ),
-                        row("90 days", &trend.long_term, windows.map(|w| &w.long_term)),
+                        row(
+                            "90\u{a0}days",
+                            &trend.long_term,
+                            windows.map(|w| &w.long_term),
+                        ),
                     ]
                 })
                 .unwrap_or_default(),
@@ -278,7 +286,7 @@ fn row(window: &'static str, direction: &str, figures: Option<&Window>) -> Trend
 
 fn probability(p: f64) -> String {
     if p < 0.001 {
-        "< 0.001".into()
+        "<\u{a0}0.001".into()
     } else {
         format!("{p:.3}")
     }
