@@ -383,13 +383,30 @@ impl LeftOut {
         let Ok(fit) = ridge::fit_about_offset(&design, SLOPE_PENALTY) else {
             return [0.0; 4];
         };
-        // Akaike 1974: every slope has to earn one nat, or what is left is taken for noise.
-        let gained = (fit.log_loss_before - fit.log_loss_after) * worse.len() as f64;
-        let modalities = (0..4).filter(|m| self.sessions.iter().any(|s| s.raw[*m].is_some()));
-        if gained < modalities.count() as f64 {
-            return [0.0; 4];
+        let slopes = std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT));
+        if self.hold(&slopes) {
+            slopes
+        } else {
+            [0.0; 4]
         }
-        std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT))
+    }
+
+    /// Whether the evidence so weighed foretells better than the own rate alone by more than chance:
+    /// by a nat a slope (Akaike 1974), and by more than the standard error of the gain over people
+    /// (the rule of Breiman et al. 1984, §3.4.3), since one person's sessions are not independent.
+    fn hold(&self, slopes: &[f64; 4]) -> bool {
+        let gains: Vec<f64> = self
+            .sessions
+            .chunk_by(|x, y| x.person == y.person)
+            .map(|sessions| sessions.iter().map(|s| s.gain(slopes)).sum())
+            .collect();
+        let n = gains.len() as f64;
+        let total: f64 = gains.iter().sum();
+        let squares: f64 = gains.iter().map(|gain| (gain - total / n).powi(2)).sum();
+        let error = (squares * n / (n - 1.0)).sqrt();
+        let there = |m: &usize| self.sessions.iter().any(|s| s.raw[*m].is_some());
+        // Without a second person the error is not a number, and nothing is known to hold.
+        total >= (0..4).filter(there).count() as f64 && total > error
     }
 
     /// The calibrations these people would have of this modality, for the spread of them.
@@ -436,6 +453,13 @@ impl LeftOut {
 }
 
 impl OutOfFold {
+    /// Log loss of the own rate less that of the own rate with the evidence (nats).
+    fn gain(&self, slopes: &[f64; 4]) -> f64 {
+        let added: f64 = self.evidence().iter().zip(slopes).map(|(e, a)| e * a).sum();
+        let loss = |f: f64| softplus(if self.worse { -f } else { f });
+        loss(self.own_logit) - loss(self.own_logit + added)
+    }
+
     /// What each modality adds to the log-odds.
     fn evidence(&self) -> [f64; 4] {
         std::array::from_fn(|m| self.raw[m].map_or(0.0, |raw| self.share[m] * raw))
