@@ -7,8 +7,8 @@
 //!
 //! A fit flatters the people it was made from. How much of each modality's evidence holds for
 //! others is therefore measured on people who were left out (Stone 1974; the slope is van
-//! Houwelingen & le Cessie's 1990 shrinkage): that is calibration_prior.a, so a penalty chosen too
-//! small cannot make the fused probability worse than the own rate.
+//! Houwelingen & le Cessie's 1990 shrinkage): that is calibration_prior.a, which limits what a penalty
+//! chosen too small can cost.
 
 use super::cohort::Cohort;
 use super::evidence_correlation::{self, Evidence};
