@@ -4,7 +4,7 @@
 \echo
 \echo 'SIMULATED people. Score 0-100: chance that somebody is NOT doing worse than their own usual.'
 \echo 'smoothed: over time. +-: half of the 90 % interval, in score points. Top driver: the sign'
-\echo 'is the direction it moves this score. falling: smoothed score 15 or more below 14 days before.'
+\echo 'is the direction it moves this score. falling: smoothed score below 50 and 15 or more below 14 days before.'
 \echo
 
 WITH scored AS (
@@ -19,7 +19,7 @@ SELECT p.display_name AS who,
     round((50 * s.uncertainty)::numeric, 1) AS "+-",
     s.qc_overall AS quality,
     driver.name AS "top driver",
-    CASE WHEN s.score_smoothed - earlier.score_smoothed <= -15
+    CASE WHEN s.score_smoothed < 50 AND s.score_smoothed - earlier.score_smoothed <= -15
         THEN format('falling (%s)', round((s.score_smoothed - earlier.score_smoothed)::numeric)) ELSE '' END AS mark
 FROM scored AS s
 JOIN public.profiles AS p USING (user_id)

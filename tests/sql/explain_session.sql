@@ -16,7 +16,7 @@ SELECT pg_temp.session_id(1, 30) AS newest, pg_temp.session_id(1, 1) AS first, p
 SELECT mm_explain_session(:'newest') AS told \gset
 SELECT is(regexp_count(:'told', '\.( |$)') BETWEEN 3 AND 6, true, 'three to six sentences');
 SELECT matches(:'told'::text, '^The score is \d+ of 100, ', 'the score');
-SELECT matches(:'told'::text, 'It is uncertain: the 90 % range goes from \d+ to \d+', 'its uncertainty');
+SELECT matches(:'told'::text, 'How certain it is: the 90 % range goes from \d+ to \d+', 'its uncertainty');
 SELECT matches(:'told'::text, 'It was (lowered|raised) mainly by ', 'what moved it');
 SELECT matches(:'told'::text, 'earlier sessions average \d+', 'against the person''s own baseline');
 SELECT matches(:'told'::text, 'it is not a diagnosis\.$', 'no diagnosis');

@@ -117,9 +117,9 @@ fn certainty(told: &Told) -> String {
         format!("the 90 % range goes from {low:.0} to {high:.0}, which is {size}")
     });
     match (range, told.qc) {
-        (Some(range), Qc::Reliable) => format!("It is uncertain: {range}."),
+        (Some(range), Qc::Reliable) => format!("How certain it is: {range}."),
         (Some(range), _) => format!(
-            "It is uncertain: {range}; the quality is low, because {}.",
+            "How certain it is: {range}; the quality is low, because {}.",
             reasons(told)
         ),
         (None, Qc::Reliable) => "How uncertain it is was not recorded.".into(),
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(
             explanation(&told()),
             "The score is 48 of 100, somewhat lower than is usual for this person, whose 34 earlier sessions average 72. \
-             It is uncertain: the 90 % range goes from 31 to 66, which is wide, so small differences mean little. \
+             How certain it is: the 90 % range goes from 31 to 66, which is wide, so small differences mean little. \
              It was lowered mainly by length of pauses in speech above usual and hours of sleep below usual, and raised by number of steps above usual; \
              this is what moved the estimate, not necessarily what caused how the person feels. \
              Over the last 30 days the trend is declining. \
