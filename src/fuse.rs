@@ -235,7 +235,7 @@ fn write(
         metrics: scored.metrics.clone(),
         outcome,
     };
-    let created_at = store::score(
+    let (created_at, drivers) = store::score(
         client,
         schema,
         &prepared.model,
@@ -253,8 +253,7 @@ fn write(
         score_smoothed: scored.score_smoothed,
         uncertainty: scored.uncertainty,
         qc_overall: scored.qc_overall.as_str().to_owned(),
-        drivers: serde_json::to_string(&scored.drivers)
-            .map_err(|error| Error::Stored(error.to_string()))?,
+        drivers,
         model_version: prepared.model.model_version.clone(),
         created_at,
     })

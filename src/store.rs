@@ -30,7 +30,8 @@ pub struct Learnt {
     pub outcome: Option<bool>,
 }
 
-/// Writes a score, compares it, completes the session and keeps what was learnt. Returns created_at.
+/// Writes a score, compares it, completes the session and keeps what was learnt.
+/// Returns created_at, and the drivers as they were written.
 pub fn score(
     client: &mut SpiClient<'_>,
     schema: &Schema,
@@ -39,12 +40,14 @@ pub fn score(
     session: &Session,
     scored: &Scored,
     learnt: &Learnt,
-) -> Result<TimestampWithTimeZone> {
+) -> Result<(TimestampWithTimeZone, String)> {
     let mut arguments = learnt.arguments(model, identity.user_id)?;
     let document = |text: serde_json::Result<String>| {
         text.map(JsonbText)
             .map_err(|error| Error::Stored(error.to_string()))
     };
+    let drivers =
+        serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?;
     let [energy, stress, comfort, social, sleep] = session
         .mood
         .map_or([None; FACTORS.len()], |mood| mood.factors());
@@ -62,7 +65,7 @@ pub fn score(
         scored.smoothed_variance.into(),
         scored.uncertainty.into(),
         scored.qc_overall.as_str().into(),
-        document(serde_json::to_string(&scored.drivers))?.into(),
+        JsonbText(drivers.clone()).into(),
         model.model_version.as_str().into(),
         by(&scored.raw, Modality::Text),
         by(&scored.raw, Modality::Audio),
@@ -94,14 +97,15 @@ pub fn score(
         document(serde_json::to_string(&scored.trend_analysis))?.into(),
         learnt.outcome.into(),
     ]);
-    store_query(schema)
+    let created_at = store_query(schema)
         .run(client, &arguments)?
         .first()
         .get_one()?
-        .ok_or_else(|| Error::Stored("created_at".into()))
+        .ok_or_else(|| Error::Stored("created_at".into()))?;
+    Ok((created_at, drivers))
 }
 
-/// Writes baselines alone, and takes away those that a rebuild did not give.
+/// Writes baselines alone.
 pub fn baselines(
     client: &mut SpiClient<'_>,
     schema: &Schema,
