@@ -11,14 +11,17 @@ use crate::sql::Schema;
 
 struct Migration {
     version: i32,
+    /// The first version of the extension whose functions go with these tables.
+    since: [u32; 3],
     file: &'static str,
     text: &'static str,
 }
 
 macro_rules! migrations {
-    ($($version:literal => $file:literal),* $(,)?) => {
+    ($($version:literal since $since:expr => $file:literal),* $(,)?) => {
         static MIGRATIONS: &[Migration] = &[$(Migration {
             version: $version,
+            since: $since,
             file: $file,
             text: include_str!(concat!("../sql/migrations/", $file)),
         }),*];
@@ -26,11 +29,11 @@ macro_rules! migrations {
 }
 
 migrations! {
-    1 => "V001__initial_schema.sql",
-    2 => "V002__add_user_baselines.sql",
-    3 => "V003__enhance_analysis_tables.sql",
-    4 => "V004__add_models_and_outcomes.sql",
-    5 => "V005__add_session_archive.sql",
+    1 since [1, 0, 0] => "V001__initial_schema.sql",
+    2 since [1, 0, 0] => "V002__add_user_baselines.sql",
+    3 since [1, 0, 0] => "V003__enhance_analysis_tables.sql",
+    4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
+    5 since [1, 0, 0] => "V005__add_session_archive.sql",
 }
 
 impl Migration {
@@ -69,8 +72,11 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     let mut applied = Vec::new();
     Spi::run(AUTH)?;
     as_owner(|| Spi::run(&schema.qualify(LEDGER)))?;
-    for migration in MIGRATIONS {
-        if apply(migration, &schema)? {
+    let (version, number) = installed_version()?;
+    // The library may be newer than the functions in the catalog, until ALTER EXTENSION UPDATE:
+    // tables that need newer functions wait for it.
+    for migration in MIGRATIONS.iter().filter(|m| m.since <= number) {
+        if apply(migration, &schema, &version)? {
             applied.push((migration.version, migration.description()));
         }
     }
@@ -98,7 +104,17 @@ fn lock() -> Result<()> {
     )?)
 }
 
-fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
+/// The version of the extension in the catalog: as written, and as a number that compares.
+fn installed_version() -> Result<(String, [u32; 3])> {
+    let version: String =
+        Spi::get_one("SELECT extversion FROM pg_extension WHERE extname = 'mindmeasure'")?
+            .ok_or_else(|| Error::Stored("extension version".into()))?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    let number = std::array::from_fn(|_| parts.next().flatten().unwrap_or(0));
+    Ok((version, number))
+}
+
+fn apply(migration: &Migration, schema: &Schema, extension_version: &str) -> Result<bool> {
     let checksum = checksum(migration.text)?;
     let recorded: Option<String> = Spi::connect(|client| {
         client
@@ -122,7 +138,7 @@ fn apply(migration: &Migration, schema: &Schema) -> Result<bool> {
     as_owner(|| Spi::run(&schema.qualify(migration.text)))?;
     Spi::run_with_args(
         &schema.qualify("INSERT INTO @extschema@.mm_schema_migrations (version, description, checksum, extension_version) VALUES ($1, $2, $3, $4)"),
-        &[migration.version.into(), migration.description().into(), checksum.into(), env!("CARGO_PKG_VERSION").into()],
+        &[migration.version.into(), migration.description().into(), checksum.into(), extension_version.into()],
     )?;
     Ok(true)
 }
