@@ -140,7 +140,9 @@ BEGIN
     -- Attaching would check the rows as well, but with the DEFAULT partition locked.
     FOR foreign_key IN
         SELECT quote_ident(c.conname) AS name, pg_get_constraintdef(c.oid) AS definition
-        FROM pg_constraint AS c WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0
+        FROM pg_constraint AS c
+        -- One to a table of somebody else's is left to the attaching, which asks for no privilege on it.
+        WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0 AND has_table_privilege(c.confrelid, 'REFERENCES')
     LOOP
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %s %s', made, foreign_key.name, foreign_key.definition);
     END LOOP;
@@ -264,8 +266,8 @@ CREATE EVENT TRIGGER mindmeasure_close_new_partitions ON ddl_command_end WHEN TA
     EXECUTE FUNCTION @extschema@.mm_close_new_partitions();
 
 CREATE FUNCTION @extschema@.mm_ensure_partitions(
-    from_month date DEFAULT (now() AT TIME ZONE 'UTC')::date,
-    to_month date DEFAULT ((now() AT TIME ZONE 'UTC') + interval '3 months')::date)
+    from_month date DEFAULT pg_catalog.timezone('UTC', pg_catalog.now())::pg_catalog.date,
+    to_month date DEFAULT (pg_catalog.timezone('UTC', pg_catalog.now()) OPERATOR(pg_catalog.+) interval '3 months')::pg_catalog.date)
     RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
     AS $$
@@ -278,7 +280,7 @@ DECLARE
     unit text;
     covered boolean;
     at timestamptz;
-    made regclass;
+    made text;
 BEGIN
     IF NOT @extschema@.mm_caller_is_system() THEN
         RAISE EXCEPTION 'permission denied: mm_ensure_partitions() is for the system role'
@@ -311,7 +313,7 @@ BEGIN
             covered := EXISTS (SELECT FROM @extschema@.mm_time_partitions(parent) AS p WHERE at >= p.from_time AND at < p.to_time);
             made := @extschema@.mm_time_partition(parent, unit, at);
             IF NOT covered THEN
-                RETURN NEXT made::text;
+                RETURN NEXT made;
             END IF;
         END LOOP;
     END LOOP;
