@@ -18,6 +18,7 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
+    PERFORM @extschema@.mm_keep_vacuum_off(sessions);
     LOOP
         BEGIN
             PERFORM @extschema@.mm_index_for_partitioning(sessions);
@@ -72,6 +73,7 @@ BEGIN
     PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
     EXECUTE format('SELECT date_trunc(''month'', least(min(created_at), now()), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''2 months'' FROM %s', sessions)
         INTO lowest, highest;
+    PERFORM @extschema@.mm_keep_vacuum_off(sessions);
     LOOP
         BEGIN
             PERFORM @extschema@.mm_index_for_partitioning(sessions);

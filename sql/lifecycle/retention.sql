@@ -103,6 +103,7 @@ BEGIN
                 IF commits THEN
                     COMMIT;
                     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_show_progress(work.task, reached, NULL);
                 END IF;
             END LOOP;
         ELSE
@@ -116,6 +117,7 @@ BEGIN
                 IF commits THEN
                     COMMIT;
                     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_show_progress(work.task, reached, greatest(reached, work.due));
                 END IF;
             END LOOP;
         END IF;
