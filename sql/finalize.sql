@@ -71,6 +71,14 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fill_session_time()
 TO mindmeasure_owner;
 
+-- Lifecycle: partitions, archive, retention, jobs -------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_time_partitions(regclass)
+TO mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_progress(text, bigint, bigint)
+TO mindmeasure_owner, mindmeasure_system;
+
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.
 DO $settings$
