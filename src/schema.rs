@@ -18,6 +18,36 @@ extension_sql_file!(
     name = "partitions",
     requires = ["progress"]
 );
+extension_sql_file!(
+    "../sql/lifecycle/person.sql",
+    name = "person",
+    requires = ["progress"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/history.sql",
+    name = "history_of_rows",
+    requires = ["partitions"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/restore.sql",
+    name = "restore",
+    requires = ["person", "history_of_rows"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/export.sql",
+    name = "export",
+    requires = ["person"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/erase.sql",
+    name = "erase",
+    requires = ["person"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/uninstall.sql",
+    name = "uninstall",
+    requires = ["person"]
+);
 extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
 extension_sql_file!(
     "../sql/reading.sql",
