@@ -34,7 +34,9 @@ BEGIN
             ), first AS (
                 SELECT DISTINCT ON (k.key) k.key, h.table_name, h.row_before
                 FROM happened AS h CROSS JOIN LATERAL unnest(h.row_key || h.other_keys) AS k (key)
-                WHERE h.happened_at > $2 AND CASE h.table_name WHEN 'assessment_sessions_archive' THEN 'assessment_sessions' ELSE h.table_name END = $3
+                WHERE h.happened_at > $2 AND (CASE h.table_name WHEN 'assessment_sessions_archive' THEN 'assessment_sessions' ELSE h.table_name END = $3
+                    -- With a new session its key is new.
+                    OR $3 = 'session_keys' AND h.table_name = 'assessment_sessions' AND h.action = 'insert')
                 ORDER BY k.key, h.recorded_at
             ), wanted AS (
                 -- Without columns that are no more.
@@ -46,8 +48,9 @@ BEGIN
                    CASE WHEN w.document IS NULL THEN 'remove' WHEN p.document IS NULL THEN 'restore' ELSE 'change' END,
                    w.document
             FROM wanted AS w LEFT JOIN present AS p ON p.key = w.key
-            WHERE (p.document || w.document)::text IS DISTINCT FROM p.document::text
-               OR w.document IS NULL AND p.document IS NOT NULL$query$, present, '@extschema@')
+            WHERE coalesce(p.document || w.document, w.document)::text IS DISTINCT FROM p.document::text
+              -- It goes after its session, unless something else hangs on it.
+              AND NOT ($3 = 'session_keys' AND w.document IS NULL)$query$, present, '@extschema@')
         USING user_id, at, recorded.name, recorded.relation, recorded.key;
     END LOOP;
 END;
@@ -108,10 +111,15 @@ BEGIN
             IF step.action = 'remove' THEN
                 EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
                 IF step.source = 'assessment_sessions' THEN
-                    -- It was not there yet: its identity goes, and with it what scoring made of it.
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
                     DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.assessment_sessions AS s WHERE s.id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.assessment_sessions_archive AS s WHERE s.id = step.key);
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
                 END IF;
             ELSE
                 IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
@@ -130,11 +138,10 @@ BEGIN
         END LOOP;
         PERFORM set_config('mindmeasure.restoring', '', true);
         -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f WHERE f.user_id = backup_restore_user_data.user_id
-            AND NOT EXISTS (SELECT FROM @extschema@.assessment_sessions AS s WHERE s.id = f.session_id AND s.status = 'completed')
-            AND NOT EXISTS (SELECT FROM @extschema@.assessment_sessions_archive AS s WHERE s.id = f.session_id AND s.status = 'completed');
-        DELETE FROM @extschema@.mind_measure_scores AS m WHERE m.user_id = backup_restore_user_data.user_id
-            AND NOT EXISTS (SELECT FROM @extschema@.fusion_outputs AS f WHERE f.session_id = m.session_id);
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
         PERFORM @extschema@.mm_rescore_user(user_id);
     END IF;
 
