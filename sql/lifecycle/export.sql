@@ -93,6 +93,7 @@ BEGIN
     FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
                 FROM jsonb_each(document -> 'tables') AS t
                 LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key
+                ORDER BY t.key
     LOOP
         IF part.relation IS NULL THEN
             RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name

@@ -49,6 +49,9 @@ CREATE FUNCTION @extschema@.mm_row_document(relation regclass) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT 'to_jsonb(r)'
+        -- What is computed from the row is not part of it.
+        || coalesce((SELECT string_agg(format(' - %L', a.attname), '') FROM pg_attribute AS a
+                     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''), '')
         || coalesce(format(' - array_remove(ARRAY[%s]::text[], NULL)',
                string_agg(format('CASE WHEN r.%I IS NULL THEN %L END', c.name, c.name), ', ') FILTER (WHERE c.kind = 'document')), '')
         || coalesce(format(' || jsonb_build_object(%s)',

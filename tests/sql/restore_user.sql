@@ -65,6 +65,7 @@ SELECT is((SELECT reflection_notes FROM assessment_sessions_archive WHERE id = p
 SELECT is((SELECT count(*) FROM session_keys WHERE user_id = pg_temp.ann()), 12::bigint, 'and there are twelve identities as before');
 SELECT set_eq('SELECT session_id, score, p_worse_fused, score_smoothed FROM fusion_outputs WHERE user_id = pg_temp.ann()', 'SELECT * FROM scores_were', 'scores agree with the rows, bit for bit');
 SELECT set_eq('SELECT feature_name, n, mean, m2 FROM user_feature_baselines WHERE user_id = pg_temp.ann() AND n > 0', 'SELECT * FROM baselines_were WHERE n > 0', 'and so do the baselines');
+SELECT is((SELECT mean FROM user_feature_baselines WHERE user_id = pg_temp.ann() AND feature_name = 'my own'), 0.1::float8, 'what she put there herself is as it was, too');
 SELECT results_eq('SELECT * FROM pg_temp.rows(pg_temp.ann(), false)', 'SELECT * FROM others', 'nobody else''s row has changed in any way');
 SELECT is((SELECT sum(restored + removed + changed) FROM backup_restore_user_data(pg_temp.ann(), :'before')), 0::numeric, 'doing it again does nothing');
 
