@@ -24,7 +24,8 @@ DECLARE
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
         'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
         'idx_erasure_log_unfinished'];
-    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()'];
+    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()',
+        'backup_restore_user_data(uuid, timestamp with time zone, boolean)'];
     -- Tables that mm_uninstall() has taken the extension off: it is put on again (sql/migrate/reattach.sql).
     left_behind CONSTANT oid[] := ARRAY(
         SELECT c.oid FROM pg_catalog.pg_class AS c

@@ -60,7 +60,7 @@ BEGIN
     END LOOP;
     PERFORM set_config('mindmeasure.without_history', '', true);
     UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), user_id = NULL, rows_erased = e.rows_erased + done
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
     WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
     RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
@@ -86,9 +86,9 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'It is kept for years: give a word, e.g. user request, or a reference.';
     END IF;
     PERFORM @extschema@.mm_close_person(user_id);
-    INSERT INTO @extschema@.erasure_log AS e (person, reason, user_id)
+    INSERT INTO @extschema@.erasure_log AS e (person, reason, pending_user_id)
     VALUES (@extschema@.mm_tombstone(mm_erase_user.user_id), mm_erase_user.reason, mm_erase_user.user_id)
-    ON CONFLICT (person) DO UPDATE SET user_id = excluded.user_id, erased_at = NULL;
+    ON CONFLICT (person) DO UPDATE SET pending_user_id = excluded.pending_user_id, erased_at = NULL;
     RETURN QUERY SELECT r.table_name, r.erased FROM @extschema@.mm_erase_rows(user_id) AS r;
     -- The account, where the table of accounts is ours (or its owner lets us).
     IF has_table_privilege('auth.users', 'DELETE') THEN
@@ -123,7 +123,7 @@ BEGIN
             RETURN NULL;
         END IF;
         PERFORM @extschema@.mm_close_person(OLD.id);
-        INSERT INTO @extschema@.erasure_log (person, reason, user_id) VALUES (tombstone, 'account deleted', OLD.id)
+        INSERT INTO @extschema@.erasure_log (person, reason, pending_user_id) VALUES (tombstone, 'account deleted', OLD.id)
         ON CONFLICT (person) DO NOTHING;
         PERFORM @extschema@.mm_erase_rows(OLD.id);
     EXCEPTION WHEN OTHERS THEN
@@ -131,7 +131,7 @@ BEGIN
         RAISE WARNING 'the account is deleted, the person''s rows are not yet (SQLSTATE %)', state
             USING HINT = 'SELECT mm_finish_erasures(); says why.';
         BEGIN
-            INSERT INTO @extschema@.erasure_log (person, reason, user_id) VALUES (tombstone, 'account deleted', OLD.id)
+            INSERT INTO @extschema@.erasure_log (person, reason, pending_user_id) VALUES (tombstone, 'account deleted', OLD.id)
             ON CONFLICT (person) DO NOTHING;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE;
@@ -153,7 +153,7 @@ DECLARE
     finished bigint := 0;
 BEGIN
     PERFORM @extschema@.mm_require_system();
-    FOR waiting IN SELECT e.user_id FROM @extschema@.erasure_log AS e WHERE e.erased_at IS NULL ORDER BY e.requested_at LOOP
+    FOR waiting IN SELECT e.pending_user_id AS user_id FROM @extschema@.erasure_log AS e WHERE e.erased_at IS NULL ORDER BY e.requested_at LOOP
         PERFORM @extschema@.mm_close_person(waiting.user_id);
         PERFORM @extschema@.mm_erase_rows(waiting.user_id);
         finished := finished + 1;

@@ -15,8 +15,8 @@ CREATE FUNCTION @extschema@.mm_person_tables()
     SELECT p.oid::regclass, p.name, p.ours
     FROM person AS p
     WHERE CASE WHEN p.ours
-          -- What must outlive the person: that they were erased, and what was done with their data.
-          THEN p.name NOT IN ('erasure_log', 'audit_log')
+          -- What outlives the person: what was done with their data, and by whom.
+          THEN p.name <> 'audit_log'
           ELSE has_table_privilege(p.oid, 'SELECT, DELETE') AND EXISTS (
                SELECT FROM pg_constraint AS k JOIN person AS o ON o.oid = k.confrelid AND o.ours
                WHERE k.conrelid = p.oid AND k.contype = 'f') END

@@ -7,17 +7,17 @@ CREATE TABLE @extschema@.erasure_log (
     requested_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
     erased_at TIMESTAMP WITH TIME ZONE,
     rows_erased BIGINT NOT NULL DEFAULT 0,
-    user_id UUID,
+    pending_user_id UUID,
     CONSTRAINT erasure_log_person CHECK (octet_length(person) = 32),
     CONSTRAINT erasure_log_reason CHECK (reason ~ '^[A-Za-z][A-Za-z0-9 _./#-]{0,99}$' OR @extschema@.mm_refuse('reason', '1 to 100 letters, digits, blanks or _ . / # -, beginning with a letter')),
-    CONSTRAINT erasure_log_user_id CHECK ((user_id IS NULL) = (erased_at IS NOT NULL))
+    CONSTRAINT erasure_log_pending_user_id CHECK ((pending_user_id IS NULL) = (erased_at IS NOT NULL))
 );
 CREATE INDEX idx_erasure_log_unfinished ON @extschema@.erasure_log (requested_at) WHERE erased_at IS NULL;
 COMMENT ON TABLE @extschema@.erasure_log IS 'One row a person erased by mm_erase_user(): why and when, not who.';
 COMMENT ON COLUMN @extschema@.erasure_log.person IS 'mm_tombstone(user_id): tells whoever has the id that it was erased, and nobody else anything.';
 COMMENT ON COLUMN @extschema@.erasure_log.reason IS 'A word or a reference, e.g. user request; no names.';
 COMMENT ON COLUMN @extschema@.erasure_log.erased_at IS 'When nothing was left; NULL: asked for when an account was deleted, and still to be done by mm_finish_erasures().';
-COMMENT ON COLUMN @extschema@.erasure_log.user_id IS 'Who, only until it is done.';
+COMMENT ON COLUMN @extschema@.erasure_log.pending_user_id IS 'Who, only until it is done.';
 
 ALTER TABLE @extschema@.erasure_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY "System and auditors can view erasures" ON @extschema@.erasure_log

@@ -38,8 +38,9 @@ SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA mindmeasure', 'CREATE EXTEN
 SELECT is_empty($$ SELECT line FROM spec.catalog_before EXCEPT SELECT spec.catalog() $$, 'nothing that was there has changed');
 SELECT set_eq(
     $$ SELECT line FROM spec.catalog('{public,auth}') AS line WHERE line !~ '^function auth\.auth\.uid\(\)' EXCEPT SELECT line FROM spec.catalog_before $$,
-    ARRAY['trigger CREATE TRIGGER mindmeasure_on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.handle_new_user()'],
-    'and all that has been added outside the schema, beside the missing auth.uid(), is the trigger for sign-ups, under another name');
+    ARRAY['trigger CREATE TRIGGER mindmeasure_on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.handle_new_user()',
+          'trigger CREATE TRIGGER on_auth_user_deleted AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.mm_erase_with_account()'],
+    'and all that has been added outside the schema, beside the missing auth.uid(), are the triggers for sign-ups, under another name, and deleted accounts');
 INSERT INTO auth.users (id, email) VALUES (spec.alice(), 'alice@example.org');
 SELECT is((SELECT theirs FROM public.profiles WHERE user_id = spec.alice()), 'theirs', 'a sign-up fills their profiles');
 SELECT is((SELECT display_name FROM mindmeasure.profiles WHERE user_id = spec.alice()), 'alice@example.org', 'and ours');
@@ -61,7 +62,7 @@ SELECT set_eq(
     'and every index that is made under a name of its own');
 SELECT set_eq(
     $$ SELECT spec.listed(substring(body FROM 'functions CONSTANT.*')) FROM spec.bootstrap $$,
-    $$ SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc AS p WHERE pronamespace = 'mindmeasure'::regnamespace AND proname !~ '^mm_' $$,
+    $$ SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' FROM pg_proc AS p WHERE pronamespace = 'mindmeasure'::regnamespace AND proname !~ '^mm_' $$,
     'and every function but those named mm_');
 SELECT is_empty($$ SELECT typname FROM pg_type WHERE typnamespace = 'mindmeasure'::regnamespace AND typrelid = 0 AND typelem = 0 $$, 'types of its own it makes none');
 
@@ -70,7 +71,7 @@ DROP EXTENSION mindmeasure CASCADE;
 DROP SCHEMA mindmeasure CASCADE;
 CREATE SCHEMA "My Schema";
 SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA "My Schema"', 'a schema whose name needs quoting will do');
-SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), 18::bigint, 'its tables are there');
+SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole) + 21, 'its tables are there');
 INSERT INTO auth.users (id, email) VALUES (spec.bob(), 'bob@example.org');
 SELECT is((SELECT display_name FROM "My Schema".profiles WHERE user_id = spec.bob()), 'bob@example.org', 'a sign-up fills its profiles');
 SELECT is(spec.say($$ INSERT INTO "My Schema".assessment_sessions (assessment_type) VALUES ('quick') RETURNING user_id $$, 'mindmeasure_user', spec.bob()), spec.bob()::text, 'a user creates a session');

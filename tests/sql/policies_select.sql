@@ -23,6 +23,9 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('mm_models',                          'all',     'all',     'all',     'refused', 'all',     'all'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'all',     'all'),
+    ('row_history',                        'refused', 'refused', 'refused', 'refused', 'all',     'refused'),
+    ('row_history_default',                'refused', 'refused', 'refused', 'refused', 'refused', 'refused'),
+    ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused');
 INSERT INTO auth.users (id, email) VALUES (spec.carol(), 'carol@example.org');
 SELECT spec.every_table_is_listed();

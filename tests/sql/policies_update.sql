@@ -22,6 +22,9 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET a = 2'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET is_active = false'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET checksum = '''''),
+    ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
+    ('row_history_default',                'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
+    ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET reason = ''x'''),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET email = ''x''');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);
