@@ -42,6 +42,11 @@ BEGIN
                            '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
             USING user_id, batch;
             GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
+            END IF;
             EXIT WHEN met = 0;
             counts[cardinality(counts)] := counts[cardinality(counts)] + met;
             done := done + met;

@@ -1,7 +1,9 @@
 -- Writes row_history. What is recorded stands with that table (V008); reading it is restore.sql.
 
 CREATE FUNCTION @extschema@.mm_record_history() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A value is written in one way, whatever the session that changes it prefers: it is compared later.
+    SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
     AS $$
 BEGIN
     -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.

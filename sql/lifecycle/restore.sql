@@ -5,6 +5,7 @@ CREATE FUNCTION @extschema@.mm_restore_plan(user_id uuid, at timestamptz)
     RETURNS TABLE (source text, relation regclass, key_column text, key uuid, action text, wanted jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET extra_float_digits = 1
+    SET intervalstyle = 'postgres' SET bytea_output = 'hex'
     AS $$
 DECLARE
     recorded record;

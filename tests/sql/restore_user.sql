@@ -15,7 +15,8 @@ CREATE TEMP TABLE baselines_were AS SELECT feature_name, n, mean, m2 FROM user_f
 SELECT clock_timestamp() AS before \gset
 SELECT is((SELECT count(*) FROM was WHERE rows > 0), 11::bigint, 'given Ann with rows in eleven source tables');
 
--- when all sorts of things have happened to her since
+-- when all sorts of things have happened to her since, under settings of the session that must not matter
+SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET extra_float_digits = -5; SET intervalstyle = 'iso_8601';
 UPDATE profiles SET display_name = 'Changed', wellness_goals = NULL WHERE user_id = pg_temp.ann();
 UPDATE profiles SET display_name = 'Changed twice' WHERE user_id = pg_temp.ann();
 BEGIN;
@@ -44,9 +45,11 @@ WITH moved AS (DELETE FROM assessment_sessions WHERE id = pg_temp.session_id(1, 
 INSERT INTO assessment_sessions_archive (id, user_id, status, category, assessment_type, mood_before, mood_after, text_data, audio_data, visual_data, reflection_notes, created_at, updated_at, failure_reason)
 SELECT id, user_id, status, category, assessment_type, mood_before, mood_after, text_data, audio_data, visual_data, reflection_notes, created_at, updated_at, failure_reason FROM moved;
 COMMIT;
+RESET timezone; RESET datestyle; RESET intervalstyle; SET extra_float_digits = 1;
 CREATE TEMP TABLE became AS SELECT * FROM pg_temp.source_rows(pg_temp.ann());
 CREATE TEMP TABLE others AS SELECT * FROM pg_temp.rows(pg_temp.ann(), false);
 SELECT clock_timestamp() AS after \gset
+
 
 -- a dry run
 CREATE TEMP TABLE everything AS SELECT * FROM pg_temp.rows(pg_temp.ann());
