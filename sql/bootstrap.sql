@@ -10,7 +10,7 @@ DECLARE
         'text_analysis', 'audio_analysis', 'visual_analysis', 'passive_analysis',
         'fusion_outputs', 'mind_measure_scores', 'session_insights', 'session_outcomes',
         'user_baselines', 'user_feature_baselines', 'user_calibration',
-        'mm_models', 'mm_schema_migrations', 'row_history', 'row_history_default', 'erasure_log'];
+        'mm_models', 'mm_schema_migrations', 'retention_policies', 'row_history', 'row_history_default', 'erasure_log'];
     -- Indexes share the names of tables; a key without a name of its own gets a free one.
     indexes CONSTANT text[] := ARRAY[
         'idx_profiles_user_id', 'idx_profiles_created_at', 'session_keys_id_user_id_key', 'idx_session_keys_user',
@@ -24,8 +24,8 @@ DECLARE
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
         'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
         'idx_erasure_log_unfinished'];
-    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()',
-        'backup_restore_user_data(uuid, timestamp with time zone, boolean)'];
+    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()', 'archive_old_sessions(interval)',
+        'backup_restore_user_data(uuid,timestamp with time zone,boolean)'];
     -- Tables that mm_uninstall() has taken the extension off: it is put on again (sql/migrate/reattach.sql).
     left_behind CONSTANT oid[] := ARRAY(
         SELECT c.oid FROM pg_catalog.pg_class AS c

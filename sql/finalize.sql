@@ -22,10 +22,10 @@ BEGIN
             FROM pg_catalog.aclexplode(function.acl) AS a
             WHERE a.grantee OPERATOR(pg_catalog.<>) function.proowner
         LOOP
-            EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', function.name, grantee);
+            EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', function.name, grantee);
         END LOOP;
         IF function.prosecdef THEN
-            EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO mindmeasure_owner', function.name);
+            EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO mindmeasure_owner', function.name);
         END IF;
     END LOOP;
 END
@@ -73,11 +73,52 @@ TO mindmeasure_owner;
 
 -- Lifecycle: partitions, archive, retention, jobs -------------------------------------------
 GRANT EXECUTE ON FUNCTION
-    @extschema@.mm_time_partitions(regclass)
-TO mindmeasure_owner;
+    @extschema@.archive_old_sessions(interval),
+    @extschema@.mm_archive_work(timestamptz),
+    @extschema@.mm_archive_months(regclass, timestamptz),
+    @extschema@.mm_archive_make_month(timestamptz),
+    @extschema@.mm_archive_blocks(regclass),
+    @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz),
+    @extschema@.mm_archive_month(regclass, timestamptz),
+    @extschema@.mm_ensure_partitions(date, date),
+    @extschema@.mm_apply_retention(),
+    @extschema@.mm_retention_work(text[]),
+    @extschema@.mm_retention_drop_oldest(regclass, text, timestamptz),
+    @extschema@.mm_retention_rows(regclass, regclass, text, text, text[], timestamptz, bigint, bigint),
+    @extschema@.mm_schedule_jobs(),
+    @extschema@.mm_unschedule_jobs()
+TO mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
-    @extschema@.mm_progress(text, bigint, bigint)
+    @extschema@.mm_progress(text, bigint, bigint),
+    @extschema@.mm_archive_cutoff(interval),
+    @extschema@.mm_jobs()
 TO mindmeasure_owner, mindmeasure_system;
+GRANT EXECUTE ON PROCEDURE
+    @extschema@.mm_archive_sessions(interval),
+    @extschema@.mm_archive_in_batches(interval, boolean, bigint),
+    @extschema@.mm_run_retention(text[]),
+    @extschema@.mm_retain_in_batches(text[], boolean, bigint)
+TO mindmeasure_owner, mindmeasure_system;
+-- Called by those above, as the owner.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_time_partitions(regclass),
+    @extschema@.mm_archive_fits(regclass),
+    @extschema@.mm_archive_columns(),
+    @extschema@.mm_retention_time(regclass, text),
+    @extschema@.mm_retention_due(text, text, text[]),
+    @extschema@.mm_close_table(regclass),
+    @extschema@.mm_partition_sessions(),
+    @extschema@.mm_start_partitioning(),
+    @extschema@.mm_check_for_partitioning(),
+    @extschema@.mm_index_for_partitioning(regclass),
+    @extschema@.mm_refuse_what_cannot_move(regclass),
+    @extschema@.mm_foreign_key_to_keys(oid),
+    @extschema@.mm_swap_in_partitions(regclass)
+TO mindmeasure_owner;
+GRANT EXECUTE ON PROCEDURE @extschema@.mm_partition_sessions_in_steps() TO mindmeasure_owner;
+-- Whoever writes a policy calls them.
+GRANT EXECUTE ON FUNCTION @extschema@.mm_guard_retention_policy() TO mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_retention_time(regclass, text) TO mindmeasure_system;
 
 -- Lifecycle of one person: history, restore, export, erase.
 GRANT EXECUTE ON FUNCTION

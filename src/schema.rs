@@ -48,6 +48,26 @@ extension_sql_file!(
     name = "uninstall",
     requires = ["person"]
 );
+extension_sql_file!(
+    "../sql/lifecycle/partition_sessions.sql",
+    name = "partition_sessions",
+    requires = ["partitions"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/archive.sql",
+    name = "archive",
+    requires = ["partitions"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/retention.sql",
+    name = "retention",
+    requires = ["archive", "triggers"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/jobs.sql",
+    name = "jobs",
+    requires = ["retention", "queue"]
+);
 extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
 extension_sql_file!(
     "../sql/reading.sql",

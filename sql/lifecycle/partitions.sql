@@ -140,7 +140,9 @@ BEGIN
     -- Attaching would check the rows as well, but with the DEFAULT partition locked.
     FOR foreign_key IN
         SELECT quote_ident(c.conname) AS name, pg_get_constraintdef(c.oid) AS definition
-        FROM pg_constraint AS c WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0
+        FROM pg_constraint AS c
+        -- One to a table of somebody else's is left to the attaching, which asks for no privilege on it.
+        WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0 AND has_table_privilege(c.confrelid, 'REFERENCES')
     LOOP
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %s %s', made, foreign_key.name, foreign_key.definition);
     END LOOP;
@@ -193,3 +195,129 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_drop_time_partitions(regclass, timestamptz) IS
     'Drops the partitions that lie wholly before a time, with their rows, and returns how many these were. Rows of the DEFAULT partition stay. Errors: 22004 NULL, 55P03 locked for too long. Owner only.';
+
+-- A table that is read directly is not covered by the policies of its parent: a partition has
+-- row-level security of its own, no policy, no grant, and the owner of all other tables.
+CREATE FUNCTION @extschema@.mm_close_table(relation regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    grantee text;
+BEGIN
+    IF (SELECT relowner FROM pg_class WHERE oid = relation) <> 'mindmeasure_owner'::regrole THEN
+        EXECUTE format('ALTER TABLE %s OWNER TO mindmeasure_owner', relation);
+    END IF;
+    IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+    END IF;
+    FOR grantee IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+        FROM (SELECT relacl AS acl FROM pg_class WHERE oid = relation
+              UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = relation) AS g
+        CROSS JOIN LATERAL aclexplode(g.acl) AS a
+        WHERE a.grantee <> 'mindmeasure_owner'::regrole
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s CASCADE', relation, grantee);
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_close_table(regclass) IS
+    'Closes a table to everybody but mindmeasure_owner, who gets it: row-level security on, no grant. For partitions, which are reached through their parent only.';
+
+-- A partition that somebody types in comes with the default privileges of who typed it, which on
+-- Supabase let anybody read it.
+CREATE FUNCTION @extschema@.mm_close_new_partitions() RETURNS event_trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+    AS $$
+DECLARE
+    made record;
+BEGIN
+    -- In a restore (every pg_dump script turns row_security off) the dump says it all.
+    IF current_setting('row_security') = 'off' THEN
+        RETURN;
+    END IF;
+    FOR made IN
+        SELECT c.oid::regclass AS relation, p.from_time, p.to_time, d.command_tag = 'CREATE TABLE' AS is_empty,
+               (SELECT a.attname FROM pg_partitioned_table AS t JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0]
+                WHERE t.partrelid = parent.oid) AS key
+        FROM pg_event_trigger_ddl_commands() AS d
+        -- ALTER TABLE parent ATTACH PARTITION names the parent.
+        JOIN pg_inherits AS i ON d.objid IN (i.inhrelid, i.inhparent)
+        JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind = 'r'
+        JOIN pg_class AS parent ON parent.oid = i.inhparent AND parent.relowner = 'mindmeasure_owner'::regrole
+             AND parent.relnamespace = '@extschema@'::regnamespace
+        LEFT JOIN LATERAL @extschema@.mm_time_partitions(parent.oid) AS p ON p.partition = c.oid
+        WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table'
+          AND (NOT c.relrowsecurity OR c.relowner <> 'mindmeasure_owner'::regrole OR EXISTS (
+              SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner))
+    LOOP
+        -- What mm_time_partition() gives its own: nothing to read when it is attached to the archive.
+        IF made.is_empty AND isfinite(made.from_time) AND isfinite(made.to_time) THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (%I >= %L::timestamptz AND %I < %L::timestamptz)',
+                made.relation, made.key, made.from_time, made.key, made.to_time);
+        END IF;
+        PERFORM @extschema@.mm_close_table(made.relation);
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_close_new_partitions() IS
+    'Event trigger mindmeasure_close_new_partitions: closes partitions of our tables that are made by hand.';
+CREATE EVENT TRIGGER mindmeasure_close_new_partitions ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+    EXECUTE FUNCTION @extschema@.mm_close_new_partitions();
+
+CREATE FUNCTION @extschema@.mm_ensure_partitions(
+    from_month date DEFAULT pg_catalog.timezone('UTC', pg_catalog.now())::pg_catalog.date,
+    to_month date DEFAULT (pg_catalog.timezone('UTC', pg_catalog.now()) OPERATOR(pg_catalog.+) interval '3 months')::pg_catalog.date)
+    RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    -- Tables that get their partitions here, where they exist.
+    tables CONSTANT text[] := ARRAY['assessment_sessions month', 'audit_log month', 'row_history day'];
+    line text;
+    parent regclass;
+    unit text;
+    covered boolean;
+    at timestamptz;
+    made text;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_ensure_partitions() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF from_month IS NULL OR to_month IS NULL THEN
+        RAISE EXCEPTION 'from_month, to_month: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'Leave them out for this month and the coming three.';
+    END IF;
+    IF from_month NOT BETWEEN '1970-01-01' AND '2199-12-31' OR to_month NOT BETWEEN from_month AND '2199-12-31'
+       OR to_month - from_month > 3653 THEN
+        RAISE EXCEPTION 'from_month, to_month: must be at most ten years in order, from 1970 to 2199' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give the first and the last month, e.g. ''2024-01-01'', ''2024-12-01''; for more call again.';
+    END IF;
+    IF (SELECT relkind FROM pg_class WHERE oid = sessions) <> 'p' THEN
+        RAISE NOTICE '% is not partitioned: SELECT mm_partition_sessions() first', sessions;
+    END IF;
+    FOREACH line IN ARRAY tables LOOP
+        unit := split_part(line, ' ', 2);
+        parent := to_regclass('@extschema@.' || split_part(line, ' ', 1));
+        CONTINUE WHEN parent IS NULL OR NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = parent);
+        FOR at IN
+            SELECT g FROM generate_series(date_trunc('month', from_month)::timestamptz, date_trunc('month', to_month)::timestamptz, interval '1 month') AS g
+            WHERE unit = 'month'
+            UNION ALL
+            -- Days: this one and the coming week, whatever months are asked for.
+            SELECT g FROM generate_series(date_trunc('day', now()), date_trunc('day', now()) + interval '7 days', interval '1 day') AS g
+            WHERE unit = 'day'
+        LOOP
+            covered := EXISTS (SELECT FROM @extschema@.mm_time_partitions(parent) AS p WHERE at >= p.from_time AND at < p.to_time);
+            made := @extschema@.mm_time_partition(parent, unit, at);
+            IF NOT covered THEN
+                RETURN NEXT made;
+            END IF;
+        END LOOP;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_ensure_partitions(date, date) IS
+    'Makes the missing monthly partitions (UTC) of assessment_sessions, where it is partitioned, and of audit_log, from from_month to to_month, and the days of row_history for a week; moves rows in that waited in the DEFAULT partition; returns the names made. For pg_cron: mm_schedule_jobs(). Errors: 42501, 22004, 22023, 55P03 locked for too long. System role only.';

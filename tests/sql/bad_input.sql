@@ -152,7 +152,7 @@ SELECT d.name, w.speaker, w.person,
     CASE WHEN length(d.document) < 10000 AND d.document <> 'null' THEN spec.marked(d.document) ELSE d.document END, '23514', d.message
 FROM spec.bad_documents AS d
 JOIN pg_attribute AS a ON a.attname = d.target
-JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
     AND c.relname IN ('profiles', 'assessment_sessions', 'text_analysis', 'audio_analysis', 'visual_analysis', 'session_insights')
 CROSS JOIN LATERAL (SELECT CASE WHEN c.relname IN ('profiles', 'assessment_sessions') THEN 'spec_app' ELSE 'spec_worker' END AS speaker,
                            CASE WHEN c.relname IN ('profiles', 'assessment_sessions') THEN spec.alice() END AS person) AS w;

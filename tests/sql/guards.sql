@@ -30,7 +30,7 @@ FROM (VALUES
     ('id', 'spec.session(spec.bob(), 5)', '23505 id', 'nor one of somebody else''s archived session'),
     ('id', 'spec.session(spec.alice(), 9)', '23505 id', 'nor one that existed once'),
     ('id', '''00000000-0000-4000-8000-000000000001''', '1 rows', 'it may bring an id of its own')) AS c (columns, given, expected, name);
-SELECT spec.guarded('INSERT INTO assessment_sessions (id) VALUES (spec.session(spec.alice(), 1)) ON CONFLICT (id) DO UPDATE SET reflection_notes = ''x''', 'spec_app', spec.bob(),
+SELECT spec.guarded('INSERT INTO assessment_sessions (id) VALUES (spec.session(spec.alice(), 1)) ON CONFLICT ON CONSTRAINT assessment_sessions_pkey DO UPDATE SET reflection_notes = ''x''', 'spec_app', spec.bob(),
     '23505 id', 'ON CONFLICT is no way around it');
 SELECT spec.guarded('INSERT INTO assessment_sessions (user_id, created_at, updated_at, status) VALUES (spec.carol(), ''2020-01-01'', ''2020-01-01'', ''completed'')', 'spec_worker', NULL,
     '1 rows', 'the system imports the past');

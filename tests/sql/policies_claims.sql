@@ -57,8 +57,14 @@ FROM unnest('{spec_anon,spec_auditor}'::text[]) AS speaker;
 -- functions --------------------------------------------------------------------------------
 SELECT is(spec.outcome(format('SELECT %s', call), speaker, spec.alice()), 'refused', format('%s by %s: refused', call, speaker))
 FROM unnest(ARRAY['mm_fuse_pending()', 'mm_update_baselines(spec.alice())', 'mm_rescore_user(spec.alice())', 'mm_register_model(''{}'')', 'mm_activate_model(''v1.0'')',
-        'mm_migrate()', 'mm_ready_sessions(now(), now(), NULL)', 'mm_person_lock_key(spec.alice())', 'mm_caller_is_system()']) AS call,
+        'mm_migrate()', 'mm_ready_sessions(now(), now(), NULL)', 'mm_person_lock_key(spec.alice())', 'mm_caller_is_system()',
+        'archive_old_sessions()', 'mm_ensure_partitions()', 'mm_partition_sessions()', 'mm_time_partition(''assessment_sessions_archive'', ''month'', now())',
+        'mm_drop_time_partitions(''assessment_sessions_archive'', now())', 'mm_apply_retention()', 'mm_schedule_jobs()', 'mm_unschedule_jobs()']) AS call,
     unnest('{spec_app,spec_anon,spec_auditor}'::text[]) AS speaker;
+SELECT is(spec.outcome(format('CALL %s', call), speaker, spec.alice()), 'refused', format('%s by %s: refused', call, speaker))
+FROM unnest(ARRAY['mm_archive_sessions()', 'mm_run_retention()', 'mm_partition_sessions_in_steps()']) AS call, unnest('{spec_app,spec_anon,spec_auditor}'::text[]) AS speaker;
+SELECT is(spec.outcome(format('SELECT %s', call), 'spec_worker'), 'refused', call || ' by the system: refused')
+FROM unnest(ARRAY['mm_partition_sessions()', 'mm_time_partition(''assessment_sessions_archive'', ''month'', now())', 'mm_drop_time_partitions(''assessment_sessions_archive'', now())']) AS call;
 SELECT is(spec.outcome('SELECT mm_migrate()', 'spec_worker'), 'refused', 'mm_migrate() by the system: refused');
 -- A definer function runs as mindmeasure_owner, who is a member of the system role: that must not make a user the system.
 SELECT is(spec.say('SELECT mm_caller_is_system()', 'spec_worker'), 'true', 'the system is known as such');

@@ -9,7 +9,6 @@ INSERT INTO spec.cells VALUES
     ('profiles',                           '1',       'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id) VALUES (spec.alice())'),
     ('assessment_sessions',                '1',       'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id) VALUES (spec.alice())'),
     ('assessment_sessions_archive',        'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (id, user_id, status, created_at, updated_at) VALUES (spec.session(spec.alice(), 9), spec.alice(), ''failed'', now(), now())'),
-    ('assessment_sessions_archive_default','refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id, user_id, status, created_at, updated_at) VALUES (spec.session(spec.alice(), 9), spec.alice(), ''failed'', now(), now())'),
     ('session_keys',                       'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (id, user_id, created_at) VALUES (gen_random_uuid(), spec.alice(), now())'),
     ('text_analysis',                      'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (session_id) VALUES (spec.session(spec.alice(), 1))'),
     ('audio_analysis',                     'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (session_id) VALUES (spec.session(spec.alice(), 1))'),
@@ -24,8 +23,8 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, modality, a, b, covariance) VALUES (spec.alice(), ''visual'', 1, 0, ''{1,0,1}'')'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (model_version, spec) VALUES (''new'', ''{}'')'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (version, description, checksum, extension_version) VALUES (999, '''', '''', '''')'),
+    ('retention_policies',                 'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (table_name, action, keep, time_column) VALUES (''session_insights'', ''drop'', ''9 years'', ''created_at'')'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, table_name, row_key, action) VALUES (spec.alice(), ''profiles'', spec.alice(), ''insert'')'),
-    ('row_history_default',                'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, table_name, row_key, action) VALUES (spec.alice(), ''profiles'', spec.alice(), ''insert'')'),
     ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (person, reason, erased_at) VALUES (mm_tombstone(spec.alice()), ''x'', now())'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id) VALUES (spec.alice())');
 SELECT spec.every_table_is_listed();

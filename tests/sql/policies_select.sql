@@ -8,7 +8,6 @@ INSERT INTO spec.cells VALUES
     ('profiles',                           'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('assessment_sessions',                'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('assessment_sessions_archive',        'own',     'none',    'none',    'refused', 'all',     'refused'),
-    ('assessment_sessions_archive_default','refused', 'refused', 'refused', 'refused', 'refused', 'refused'),
     ('session_keys',                       'refused', 'refused', 'refused', 'refused', 'all',     'refused'),
     ('text_analysis',                      'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('audio_analysis',                     'refused', 'refused', 'refused', 'refused', 'all',     'refused'),
@@ -23,8 +22,8 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('mm_models',                          'all',     'all',     'all',     'refused', 'all',     'all'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'all',     'all'),
+    ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'all',     'refused'),
-    ('row_history_default',                'refused', 'refused', 'refused', 'refused', 'refused', 'refused'),
     ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused');
 INSERT INTO auth.users (id, email) VALUES (spec.carol(), 'carol@example.org');

@@ -7,7 +7,6 @@ INSERT INTO spec.cells VALUES
     ('profiles',                           'own',     'none',    'none',    'refused', 'all',     'refused', 'UPDATE %s SET display_name = ''x'''),
     ('assessment_sessions',                'own',     'none',    'none',    'refused', 'all',     'refused', 'UPDATE %s SET reflection_notes = ''x'''),
     ('assessment_sessions_archive',        'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET reflection_notes = ''x'''),
-    ('assessment_sessions_archive_default','refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET reflection_notes = ''x'''),
     ('session_keys',                       'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET created_at = created_at'),
     ('text_analysis',                      'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET processed_at = now()'),
     ('audio_analysis',                     'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET processed_at = now()'),
@@ -22,8 +21,8 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET a = 2'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET is_active = false'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET checksum = '''''),
+    ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET enabled = false'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
-    ('row_history_default',                'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
     ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET reason = ''x'''),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET email = ''x''');
 SELECT spec.every_table_is_listed();

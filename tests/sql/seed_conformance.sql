@@ -1,3 +1,4 @@
+-- shape: flat
 -- Every table, column, key, index, check, policy, trigger and function of the user's document is
 -- there under its own name; so is what the design adds; and nothing is open that should not be.
 -- Left out: archive_old_sessions() and backup_restore_user_data(), which come with a later change.
@@ -250,9 +251,17 @@ SELECT is_empty(
 
 SELECT is_empty(
     $$ SELECT name, proconfig FROM spec.functions WHERE NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)
+         AND (SELECT prokind FROM pg_proc WHERE oid = spec.functions.oid) <> 'p'
        UNION ALL SELECT 'auth.uid()', proconfig FROM pg_proc
        WHERE oid = 'auth.uid()'::regprocedure AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
     'every function pins search_path');
+-- A procedure that commits cannot carry a SET clause: it begins by setting it.
+SELECT is_empty(
+    $$ SELECT name FROM spec.functions AS f JOIN pg_proc AS p ON p.oid = f.oid
+       WHERE p.prokind = 'p' AND (p.prosecdef OR p.prosrc !~ 'BEGIN\s+(--[^\n]*\n\s*)?PERFORM pg_catalog.set_config\(''search_path'', ''pg_catalog, pg_temp'', true\);'
+           -- and again after each COMMIT
+           OR p.prosrc ~ 'COMMIT;\s*(?!\s|PERFORM pg_catalog.set_config|PERFORM "?\w+"?\.mm_)') $$,
+    'every procedure does so first of all, and runs with the caller''s rights');
 
 SELECT is_empty(
     $$ SELECT o.name, a.grantee::regrole, a.privilege_type
@@ -290,8 +299,8 @@ SELECT is_empty(
 SELECT is_empty(
     $$ SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend AS d
        JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'mindmeasure'
-       WHERE d.deptype = 'e' AND d.classid <> 'pg_proc'::regclass $$,
-    'the extension owns functions only: tables, auth and their like belong to the database, so that pg_dump keeps their rows');
+       WHERE d.deptype = 'e' AND d.classid NOT IN ('pg_proc'::regclass, 'pg_event_trigger'::regclass) $$,
+    'the extension owns functions and an event trigger only: tables, auth and their like belong to the database, so that pg_dump keeps their rows');
 
 SELECT * FROM finish();
 ROLLBACK;

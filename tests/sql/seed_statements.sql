@@ -92,9 +92,9 @@ SELECT is(spec.outcome(format('UPDATE assessment_sessions SET %s WHERE user_id =
 FROM unnest(ARRAY['status = $$done$$', 'assessment_type = $$voice$$']) AS change;
 -- The guard trigger answers first, with a hint; the constraints hold without it.
 SET LOCAL session_replication_role = replica;
-SELECT throws_ok($$ UPDATE assessment_sessions SET status = 'done' $$, '23514', 'new row for relation "assessment_sessions" violates check constraint "check_status_valid"',
+SELECT throws_matching($$ UPDATE assessment_sessions SET status = 'done' $$, 'new row for relation \"assessment_sessions\w*\" violates check constraint \"check_status_valid\"',
     'check_status_valid holds by itself');
-SELECT throws_ok($$ UPDATE assessment_sessions SET assessment_type = 'voice' $$, '23514', 'new row for relation "assessment_sessions" violates check constraint "check_assessment_type_valid"',
+SELECT throws_matching($$ UPDATE assessment_sessions SET assessment_type = 'voice' $$, 'new row for relation \"assessment_sessions\w*\" violates check constraint \"check_assessment_type_valid\"',
     'check_assessment_type_valid holds by itself');
 RESET session_replication_role;
 
