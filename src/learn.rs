@@ -56,14 +56,14 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
             replay.batch(client, schema, prepared, user_id, after, write)
         })?;
         pgrx::check_for_interrupts!();
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
         batches += 1;
         // A person of one batch is done before anybody could look.
         if total > BATCH {
             progress(schema, (batches * BATCH).min(total), total)?;
-        }
-        match last {
-            Some(last) => after = last,
-            None => break,
         }
     }
     Spi::connect_mut(|client| {
