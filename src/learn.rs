@@ -63,7 +63,7 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
         batches += 1;
         // A person of one batch is done before anybody could look.
         if total > BATCH {
-            progress(schema, (batches * BATCH).min(total), total)?;
+            progress(schema, write, (batches * BATCH).min(total), total)?;
         }
     }
     Spi::connect_mut(|client| {
@@ -97,9 +97,16 @@ fn sessions(schema: &Schema, user_id: Uuid) -> Result<i64> {
     Ok(count.unwrap_or(0))
 }
 
-fn progress(schema: &Schema, done: i64, total: i64) -> Result<()> {
-    let query = schema.query("SELECT @extschema@.mm_progress('rescore', $1, $2)");
-    Spi::connect_mut(|client| query.run(client, &[done.into(), total.into()]).map(|_| ()))
+fn progress(schema: &Schema, write: Write, done: i64, total: i64) -> Result<()> {
+    let task = match write {
+        Write::Scores => "rescore",
+        Write::Baselines => "update baselines",
+    };
+    let query = schema.query("SELECT @extschema@.mm_progress($1, $2, $3)");
+    Spi::connect_mut(|client| {
+        let arguments = [task.into(), done.into(), total.into()];
+        query.run(client, &arguments).map(|_| ())
+    })
 }
 
 /// 1970-01-01, in microseconds from Postgres' epoch: no session is earlier (session_keys).
