@@ -39,14 +39,15 @@ COMMENT ON FUNCTION @extschema@.mm_record_history() IS
 CREATE FUNCTION @extschema@.mm_history_begins() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT coalesce(
+    SELECT greatest(
+        (SELECT m.applied_at FROM @extschema@.mm_schema_migrations AS m WHERE m.version = 8),
         -- Where triggers were taken off for a while, it begins anew.
         (SELECT max(h.recorded_at) FROM @extschema@.row_history AS h
          WHERE h.user_id = '00000000-0000-0000-0000-000000000000' AND h.action = 'begin'),
-        -- Else old days have been dropped: it is whole from the first day that is there.
-        (SELECT min(p.from_time) FROM @extschema@.mm_time_partitions('@extschema@.row_history') AS p WHERE NOT p.is_default),
-        (SELECT min(h.recorded_at) FROM @extschema@.row_history AS h),
-        clock_timestamp())
+        -- Old days are dropped: it is whole from the first day that is there.
+        coalesce((SELECT min(p.from_time) FROM @extschema@.mm_time_partitions('@extschema@.row_history') AS p WHERE NOT p.is_default),
+                 (SELECT min(h.recorded_at) FROM @extschema@.row_history AS h),
+                 clock_timestamp()))
     $$;
 COMMENT ON FUNCTION @extschema@.mm_history_begins() IS
     'The time from which row_history is whole: backup_restore_user_data() goes back as far as this.';

@@ -22,7 +22,7 @@ COMMENT ON TABLE @extschema@.row_history_default IS 'History of days that have n
 COMMENT ON COLUMN @extschema@.row_history.recorded_at IS 'When the statement wrote, by the clock. A transaction counts at its last write for the person.';
 COMMENT ON COLUMN @extschema@.row_history.row_key IS 'The row''s key: id, or session_id in session_outcomes.';
 COMMENT ON COLUMN @extschema@.row_history.other_keys IS 'Of an insert of several rows of the person: the keys of the others.';
-COMMENT ON COLUMN @extschema@.row_history.action IS 'insert, update or delete; begin marks when history began to be written (row of nobody: user_id is all zeros).';
+COMMENT ON COLUMN @extschema@.row_history.action IS 'insert, update or delete; begin marks that history was written from here on, after a while without (row of nobody: user_id is all zeros).';
 COMMENT ON COLUMN @extschema@.row_history.row_before IS 'The row as it was before an update or delete.';
 
 ALTER TABLE @extschema@.row_history ENABLE ROW LEVEL SECURITY;
@@ -33,6 +33,7 @@ GRANT SELECT ON @extschema@.row_history TO mindmeasure_system;
 
 -- One insert a statement, however many rows it met. Not where rows are moved into the archive, nor
 -- where a person is erased or brought in with their history: those say so, and only the owner can.
+-- Nor in a restore, whose dump has the history (every pg_dump script turns row_security off).
 DO $triggers$
 DECLARE
     source text[];
@@ -48,7 +49,7 @@ BEGIN
             CONTINUE WHEN source[1] = 'session_keys' AND event[1] <> 'delete';
             EXECUTE format(
                 'CREATE TRIGGER record_%s AFTER %s ON @extschema@.%I REFERENCING %s FOR EACH STATEMENT '
-                'WHEN (current_user <> ''mindmeasure_owner'' OR %s) '
+                'WHEN (current_setting(''row_security'') <> ''off'' AND (current_user <> ''mindmeasure_owner'' OR %s)) '
                 'EXECUTE FUNCTION @extschema@.mm_record_history(%L)',
                 event[1], upper(event[1]), source[1], event[2],
                 -- What scoring learns is derived; what a user puts there is not.
@@ -60,5 +61,3 @@ BEGIN
     END LOOP;
 END
 $triggers$;
-INSERT INTO @extschema@.row_history (user_id, table_name, row_key, action)
-VALUES ('00000000-0000-0000-0000-000000000000', 'row_history', '00000000-0000-0000-0000-000000000000', 'begin');
