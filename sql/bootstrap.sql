@@ -40,12 +40,12 @@ BEGIN
         FROM pg_catalog.unnest(tables) AS t
         -- While pg_restore runs (see mm_migrate) the tables come from the dump.
         WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t)) IS NOT NULL
-          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t))::oid OPERATOR(pg_catalog.<>) ALL (left_behind)
+          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t))::pg_catalog.oid OPERATOR(pg_catalog.<>) ALL (left_behind)
         UNION ALL
         SELECT pg_catalog.format('index %s.%I', '@extschema@', i)
         FROM pg_catalog.unnest(indexes) AS i
         WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i)) IS NOT NULL
-          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i))::oid OPERATOR(pg_catalog.<>) ALL (left_behind)
+          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i))::pg_catalog.oid OPERATOR(pg_catalog.<>) ALL (left_behind)
         UNION ALL
         SELECT pg_catalog.format('function %s.%s', '@extschema@', f)
         FROM pg_catalog.unnest(functions) AS f
