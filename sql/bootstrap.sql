@@ -10,7 +10,7 @@ DECLARE
         'text_analysis', 'audio_analysis', 'visual_analysis', 'passive_analysis',
         'fusion_outputs', 'mind_measure_scores', 'session_insights', 'session_outcomes',
         'user_baselines', 'user_feature_baselines', 'user_calibration',
-        'mm_models', 'mm_schema_migrations', 'retention_policies'];
+        'mm_models', 'mm_schema_migrations', 'retention_policies', 'row_history', 'row_history_default', 'erasure_log'];
     -- Indexes share the names of tables; a key without a name of its own gets a free one.
     indexes CONSTANT text[] := ARRAY[
         'idx_profiles_user_id', 'idx_profiles_created_at', 'session_keys_id_user_id_key', 'idx_session_keys_user',
@@ -22,8 +22,16 @@ DECLARE
         'idx_fusion_outputs_user_time', 'mind_measure_scores_session_id_key', 'idx_scores_session', 'idx_scores_combined',
         'idx_scores_calculated', 'idx_scores_baseline', 'idx_scores_user', 'idx_session_insights_session', 'idx_session_insights_user',
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
-        'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active'];
-    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()', 'archive_old_sessions(interval)'];
+        'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
+        'idx_erasure_log_unfinished'];
+    functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()', 'archive_old_sessions(interval)',
+        'backup_restore_user_data(uuid,timestamp with time zone,boolean)'];
+    -- Tables that mm_uninstall() has taken the extension off: it is put on again (sql/migrate/reattach.sql).
+    left_behind CONSTANT oid[] := ARRAY(
+        SELECT c.oid FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('@extschema@')
+          AND pg_catalog.pg_get_userbyid(c.relowner) OPERATOR(pg_catalog.=) 'mindmeasure_owner'
+          AND pg_catalog.to_regclass('@extschema@.mm_detached') IS NOT NULL);
     taken text[];
 BEGIN
     SELECT pg_catalog.array_agg(clash ORDER BY clash) INTO taken
@@ -32,10 +40,12 @@ BEGIN
         FROM pg_catalog.unnest(tables) AS t
         -- While pg_restore runs (see mm_migrate) the tables come from the dump.
         WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t)) IS NOT NULL
+          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', t))::pg_catalog.oid OPERATOR(pg_catalog.<>) ALL (left_behind)
         UNION ALL
         SELECT pg_catalog.format('index %s.%I', '@extschema@', i)
         FROM pg_catalog.unnest(indexes) AS i
         WHERE pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i)) IS NOT NULL
+          AND pg_catalog.to_regclass(pg_catalog.format('%s.%I', '@extschema@', i))::pg_catalog.oid OPERATOR(pg_catalog.<>) ALL (left_behind)
         UNION ALL
         SELECT pg_catalog.format('function %s.%s', '@extschema@', f)
         FROM pg_catalog.unnest(functions) AS f
@@ -53,8 +63,8 @@ BEGIN
             USING ERRCODE = 'duplicate_object',
                   DETAIL = 'Nothing has been changed.',
                   HINT = 'Install into a schema of its own: CREATE SCHEMA mindmeasure; CREATE EXTENSION mindmeasure SCHEMA mindmeasure; '
-                         'or rename the objects named above first. Tables that an earlier mindmeasure left behind: move them '
-                         'aside with ALTER TABLE ... SET SCHEMA.';
+                         'or rename the objects named above first. Tables that DROP EXTENSION ... CASCADE left behind: move them '
+                         'aside with ALTER TABLE ... SET SCHEMA (docs/operations.md, "Taking the extension off").';
     END IF;
 END
 $bootstrap$;

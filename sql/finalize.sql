@@ -123,6 +123,39 @@ GRANT EXECUTE ON PROCEDURE @extschema@.mm_partition_sessions_in_steps() TO mindm
 GRANT EXECUTE ON FUNCTION @extschema@.mm_guard_retention_policy() TO mindmeasure_owner;
 GRANT EXECUTE ON FUNCTION @extschema@.mm_retention_time(regclass, text) TO mindmeasure_system;
 
+-- Lifecycle of one person: history, restore, export, erase.
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_admit_person(uuid),
+    @extschema@.mm_export_user(uuid),
+    @extschema@.mm_export_user_rows(uuid)
+TO mindmeasure_user, mindmeasure_system;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.backup_restore_user_data(uuid, timestamptz, boolean),
+    @extschema@.mm_import_user(jsonb),
+    @extschema@.mm_erase_user(uuid, text),
+    @extschema@.mm_finish_erasures(),
+    @extschema@.mm_repeat_erasures(),
+    @extschema@.mm_history_begins(),
+    @extschema@.mm_tombstone(uuid)
+TO mindmeasure_system;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_close_person(uuid),
+    @extschema@.mm_person_tables(),
+    @extschema@.mm_row_columns(regclass),
+    @extschema@.mm_row_document(regclass),
+    @extschema@.mm_store_row(regclass, jsonb, text[], boolean, text),
+    @extschema@.mm_require_system(),
+    @extschema@.mm_person_is_known(uuid),
+    @extschema@.mm_record_history(),
+    @extschema@.mm_refuse_erased()
+TO mindmeasure_owner;
+COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
+    'Part of the triggers on what belongs to a person: waits until an erasure, restore or import of the person ends, keeps one from beginning until the transaction ends, and says whether the person may have rows, that is, has not been erased.';
+COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
+    'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
+COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS
+    'What erasure_log keeps of an erased person: a SHA-256 from which the id cannot be found, but with which an id can be compared.';
+
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.
 DO $settings$

@@ -4,7 +4,10 @@ CREATE FUNCTION @extschema@.update_updated_at_column() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    NEW.updated_at = now();
+    -- backup_restore_user_data() brings it back as it was.
+    IF current_user <> 'mindmeasure_owner' OR current_setting('mindmeasure.restoring', true) IS DISTINCT FROM 'on' THEN
+        NEW.updated_at = now();
+    END IF;
     RETURN NEW;
 END;
 $$;
@@ -17,6 +20,10 @@ CREATE FUNCTION @extschema@.handle_new_user() RETURNS trigger
 BEGIN
     -- In a restore (every pg_dump script turns row_security off) the profiles come by themselves.
     IF current_setting('row_security') = 'off' THEN
+        RETURN NEW;
+    END IF;
+    -- An account with the id of somebody erased stays without a profile.
+    IF NOT @extschema@.mm_admit_person(NEW.id) THEN
         RETURN NEW;
     END IF;
     -- A sign-up is never blocked by its profile: over-long names are cut, a profile that
@@ -146,6 +153,11 @@ BEGIN
         RAISE EXCEPTION 'session_id: there is no such session'
             USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'session_id',
                   HINT = 'Insert the session into assessment_sessions first.';
+    END IF;
+    -- Before any row of the person is locked: see mm_admit_person().
+    IF NOT @extschema@.mm_admit_person(key.user_id) THEN
+        RAISE EXCEPTION 'session_id: the session''s person has been erased'
+            USING ERRCODE = 'MM004', TABLE = TG_TABLE_NAME, COLUMN = 'session_id', HINT = 'Drop what you have of this session.';
     END IF;
     IF NEW.user_id IS NULL THEN
         NEW.user_id := key.user_id;

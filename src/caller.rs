@@ -1,9 +1,11 @@
 //! Who calls, and the one lock a person.
 
+use std::cell::Cell;
+
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum, Uuid};
 
-use crate::error::{Error, Result};
+use crate::error::{or_raise, Error, Result};
 use crate::sql::Schema;
 
 /// Whether the caller acts for the platform: a member of mindmeasure_system, or a superuser.
@@ -62,24 +64,127 @@ pub fn may_act_for(user_id: Uuid, schema: &Schema) -> Result<bool> {
 /// One lock a person: two sessions cannot race on one baseline, and a batch that takes people in
 /// a fixed order cannot deadlock. mm_fuse_pending() tries the same key from SQL.
 pub fn lock_person(user_id: Uuid) {
-    // SAFETY: a built-in function called with an argument of its declared type.
-    unsafe {
-        direct_function_call::<()>(
-            pg_sys::pg_advisory_xact_lock_int8,
-            &[lock_key(user_id).into_datum()],
-        );
-    }
+    advisory_lock(lock_key(user_id));
 }
 
 fn lock_key(user_id: Uuid) -> i64 {
+    hash(user_id, PERSON_LOCK)
+}
+
+fn hash(user_id: Uuid, seed: i64) -> i64 {
     // SAFETY: a built-in function called with arguments of its declared types.
     let key: Option<i64> = unsafe {
         direct_function_call(
             pg_sys::uuid_hash_extended,
-            &[user_id.into_datum(), PERSON_LOCK.into_datum()],
+            &[user_id.into_datum(), seed.into_datum()],
         )
     };
-    key.unwrap_or(PERSON_LOCK)
+    key.unwrap_or(seed)
+}
+
+fn advisory_lock(key: i64) {
+    // SAFETY: a built-in function called with an argument of its declared type.
+    unsafe {
+        direct_function_call::<()>(pg_sys::pg_advisory_xact_lock_int8, &[key.into_datum()]);
+    }
+}
+
+fn advisory_lock_shared(key: i64) {
+    // SAFETY: a built-in function called with an argument of its declared type.
+    unsafe {
+        direct_function_call::<()>(
+            pg_sys::pg_advisory_xact_lock_shared_int8,
+            &[key.into_datum()],
+        );
+    }
+}
+
+/// How many rows of people a transaction lets in under a lock of their own each. One that writes
+/// more is an import or a restore: it shares one lock for all the rest, so that the server's table
+/// of locks does not fill up.
+const ADMITTED_ONE_BY_ONE: u32 = 64;
+
+/// Lets in a row of a person: takes the person's presence, shared, until the end of the
+/// transaction, and says whether the person may have rows, that is, has not been erased.
+///
+/// Whoever closes a person (erasing, restoring, importing) holds the presence alone, and so waits
+/// for those who write now and is waited for by those who come later. It comes before the person's
+/// scoring lock here and there: inserting an analysis and scoring it in one transaction cannot
+/// deadlock with an erasure.
+#[pg_extern(volatile, strict, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_admit_person(user_id: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> bool {
+    advisory_lock_shared(if admitted_in_bulk() {
+        BULK_PRESENCE
+    } else {
+        hash(user_id, PRESENCE)
+    });
+    !or_raise(is_erased(user_id, &Schema::of(fcinfo)))
+}
+
+/// Keeps everybody else from writing rows of a person, and from scoring them, until the end of
+/// the transaction.
+#[pg_extern(volatile, strict)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_close_person(user_id: Uuid) {
+    // SAFETY: plain look at the transaction's isolation level.
+    if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
+        // The transaction would not see what was written while it waited.
+        Error::OldSnapshot.raise();
+    }
+    advisory_lock(hash(user_id, PRESENCE));
+    advisory_lock(BULK_PRESENCE);
+    lock_person(user_id);
+}
+
+/// What erasure_log keeps in place of a person's id.
+///
+/// An id is 122 random bits: nobody finds it by trying. Whoever has it, and only they, can tell
+/// that it was erased; so can a restored backup, or another database.
+#[pg_extern(immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_tombstone(user_id: Uuid) -> Vec<u8> {
+    let mut text = b"mindmeasure erased person ".to_vec();
+    text.extend_from_slice(user_id.as_bytes());
+    // SAFETY: a built-in function called with an argument of its declared type.
+    let hash: Option<Vec<u8>> =
+        unsafe { direct_function_call(pg_sys::sha256_bytea, &[text.into_datum()]) };
+    hash.unwrap_or_default()
+}
+
+/// Whether a person has been erased, or is about to be: as of now, whatever the transaction's
+/// snapshot.
+fn is_erased(user_id: Uuid, schema: &Schema) -> Result<bool> {
+    let query = schema.query(
+        "SELECT count(*) FROM @extschema@.erasure_log WHERE person = @extschema@.mm_tombstone($1)",
+    );
+    let tombstones = Spi::connect_mut(|client| -> Result<Option<i64>> {
+        // SAFETY: plain look at the transaction's isolation level.
+        if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
+            query.read_latest(client, user_id)
+        } else {
+            Ok(query.run(client, &[user_id.into()])?.first().get_one()?)
+        }
+    })?;
+    Ok(tombstones != Some(0))
+}
+
+/// Counts the rows that this transaction has let in.
+fn admitted_in_bulk() -> bool {
+    thread_local! {
+        static ADMITTED: Cell<(i64, u32)> = const { Cell::new((0, 0)) };
+    }
+    // SAFETY: plain look. Two transactions that began in the same microsecond count as one, which
+    // does no harm.
+    let transaction = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+    let (of, count) = ADMITTED.get();
+    let count = if of == transaction {
+        count.saturating_add(1)
+    } else {
+        1
+    };
+    ADMITTED.set((transaction, count));
+    count > ADMITTED_ONE_BY_ONE
 }
 
 /// Refuses a transaction that could not see what others have scored since it began.
@@ -109,3 +214,6 @@ pub fn require_current_view(user_id: Uuid, schema: &Schema) -> Result<()> {
 
 /// Keeps our advisory locks apart from an application's own: "mindmeas" in ASCII.
 const PERSON_LOCK: i64 = 0x6d69_6e64_6d65_6173;
+/// "presence", of one person and of all who are let in without a lock of their own.
+const PRESENCE: i64 = 0x7072_6573_656e_6365;
+const BULK_PRESENCE: i64 = 0x7072_6573_656e_6400;

@@ -27,6 +27,8 @@ pub enum Error {
     OutcomeOfOthers,
     /// The transaction's view of the data is older than what others have scored.
     StaleView,
+    /// A transaction with one snapshot for all its statements.
+    OldSnapshot,
     /// An argument outside its limits: field, requirement.
     Invalid(&'static str, String),
     /// A model specification that cannot be used.
@@ -75,7 +77,10 @@ impl Error {
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
             Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
-            Error::NoActiveModel | Error::CannotLearn(_) | Error::ChangedMigration(_) => b"55000",
+            Error::NoActiveModel
+            | Error::CannotLearn(_)
+            | Error::ChangedMigration(_)
+            | Error::OldSnapshot => b"55000",
             Error::Document { .. } | Error::Requirement { .. } => b"23514",
             Error::Stored(_) | Error::Spi(_) => b"XX000",
         }
@@ -93,6 +98,7 @@ impl Error {
                 "session_id: an outcome is recorded that is not the person's own".into()
             }
             Error::StaleView => "could not serialize access due to concurrent update".into(),
+            Error::OldSnapshot => "this needs a transaction under READ COMMITTED".into(),
             Error::Invalid(field, requirement) => format!("{field}: must be {requirement}"),
             Error::Specification(error) => format!("spec.{}: {}", error.path, error.message),
             Error::DuplicateModel(version) => {
@@ -122,6 +128,7 @@ impl Error {
             Error::NotAllowed => "SET ROLE mindmeasure_system, or be granted it.".into(),
             Error::OutcomeOfOthers => "Only the system role replaces it.".into(),
             Error::StaleView => "Retry the transaction, or score under READ COMMITTED.".into(),
+            Error::OldSnapshot => "BEGIN ISOLATION LEVEL READ COMMITTED; other transactions do not see what was written while they waited for the person.".into(),
             Error::Invalid(..) => "See the comment on the function: \\df+ in psql.".into(),
             Error::Specification(error) => error.hint.clone(),
             Error::DuplicateModel(_) => "A registered model never changes: choose a new model_version.".into(),

@@ -45,6 +45,7 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
     let (version, created_at) = models::active(schema)?;
     let prepared = models::prepared(schema, &version, created_at)?;
     let mut replay = Spi::connect_mut(|client| Replay::new(client, schema, prepared, user_id))?;
+    let (mut batches, total) = (0, sessions(schema, user_id)?);
     let mut after = (
         TimestampWithTimeZone::try_from(EARLIEST).map_err(|_| Error::Stored("time".into()))?,
         Uuid::from_bytes([0; 16]),
@@ -58,6 +59,11 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
         match last {
             Some(last) => after = last,
             None => break,
+        }
+        batches += 1;
+        // A person of one batch is done before anybody could look.
+        if total > BATCH {
+            progress(schema, write, (batches * BATCH).min(total), total)?;
         }
     }
     Spi::connect_mut(|client| {
@@ -73,6 +79,34 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
         Ok::<(), Error>(())
     })?;
     Ok(replay.scored)
+}
+
+/// Sessions a batch, as sql/scoring/past_sessions.sql has it.
+const BATCH: i64 = 100;
+
+/// How many sessions there are at most.
+fn sessions(schema: &Schema, user_id: Uuid) -> Result<i64> {
+    let query = schema.query("SELECT count(*) FROM @extschema@.session_keys WHERE user_id = $1");
+    let count: Option<i64> = Spi::connect_mut(|client| {
+        query
+            .run(client, &[user_id.into()])?
+            .first()
+            .get_one()
+            .map_err(Error::from)
+    })?;
+    Ok(count.unwrap_or(0))
+}
+
+fn progress(schema: &Schema, write: Write, done: i64, total: i64) -> Result<()> {
+    let task = match write {
+        Write::Scores => "rescore",
+        Write::Baselines => "update baselines",
+    };
+    let query = schema.query("SELECT @extschema@.mm_progress($1, $2, $3)");
+    Spi::connect_mut(|client| {
+        let arguments = [task.into(), done.into(), total.into()];
+        query.run(client, &arguments).map(|_| ())
+    })
 }
 
 /// 1970-01-01, in microseconds from Postgres' epoch: no session is earlier (session_keys).

@@ -35,6 +35,8 @@ migrations! {
     4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
     5 since [1, 0, 0] => "V005__add_session_archive.sql",
     6 since [1, 0, 0] => "V006__add_retention.sql",
+    8 since [1, 0, 0] => "V008__add_row_history.sql",
+    9 since [1, 0, 0] => "V009__add_erasure.sql",
 }
 
 impl Migration {
@@ -73,6 +75,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     let mut applied = Vec::new();
     Spi::run(AUTH)?;
     as_owner(|| Spi::run(&schema.qualify(LEDGER)))?;
+    Spi::run(&schema.qualify(REATTACH))?;
     let (version, number) = installed_version()?;
     // The library may be newer than the functions in the catalog, until ALTER EXTENSION UPDATE:
     // tables that need newer functions wait for it.
@@ -91,6 +94,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
 
 const AUTH: &str = include_str!("../sql/migrate/auth.sql");
 const LEDGER: &str = include_str!("../sql/migrate/ledger.sql");
+const REATTACH: &str = include_str!("../sql/migrate/reattach.sql");
 const RELEASE: &str = include_str!("../sql/migrate/release.sql");
 const SIGN_UP: &str = include_str!("../sql/migrate/sign_up.sql");
 

@@ -19,6 +19,36 @@ extension_sql_file!(
     requires = ["progress"]
 );
 extension_sql_file!(
+    "../sql/lifecycle/person.sql",
+    name = "person",
+    requires = ["progress"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/history.sql",
+    name = "history_of_rows",
+    requires = ["partitions"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/restore.sql",
+    name = "restore",
+    requires = ["person", "history_of_rows"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/export.sql",
+    name = "export",
+    requires = ["person"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/erase.sql",
+    name = "erase",
+    requires = ["person"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/uninstall.sql",
+    name = "uninstall",
+    requires = ["person"]
+);
+extension_sql_file!(
     "../sql/lifecycle/partition_sessions.sql",
     name = "partition_sessions",
     requires = ["partitions"]

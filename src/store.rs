@@ -117,7 +117,8 @@ pub fn baselines(
     Ok(())
 }
 
-/// Takes away the baselines that a rebuild did not give.
+/// Takes away the baselines that a rebuild did not give; not what a person put there themself, which
+/// scoring has not learnt anything of (n = 0).
 pub fn forget_others(
     client: &mut SpiClient<'_>,
     schema: &Schema,
@@ -137,7 +138,7 @@ pub fn forget_others(
         .map(|(metric, _)| metric.as_str())
         .collect();
     schema
-        .query("DELETE FROM @extschema@.user_feature_baselines WHERE user_id = $1 AND feature_name <> ALL ($2)")
+        .query("DELETE FROM @extschema@.user_feature_baselines WHERE user_id = $1 AND feature_name <> ALL ($2) AND n > 0")
         .run(client, &[user_id.into(), features.into()])?;
     schema
         .query(

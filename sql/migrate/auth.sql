@@ -14,6 +14,9 @@ BEGIN
             created_at timestamptz NOT NULL DEFAULT now()
         );
         ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
+        -- mm_erase_user() deletes the account, too.
+        GRANT SELECT (id), DELETE ON auth.users TO mindmeasure_owner;
+        CREATE POLICY "mindmeasure can delete accounts" ON auth.users TO mindmeasure_owner USING (true);
         COMMENT ON TABLE auth.users IS 'One row an account. Made by mindmeasure because it was missing; written by the operator''s sign-up service only.';
     END IF;
     IF to_regprocedure('auth.uid()') IS NULL THEN

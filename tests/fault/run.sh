@@ -15,62 +15,10 @@ RANDOM=${MINDMEASURE_SEED:-$$}
 FAILED=0
 COUNT=0
 
-# result DESCRIPTION WRONG: one test; WRONG is empty when all is well.
-result() {
-    local wrong=$2
-    COUNT=$((COUNT + 1))
-    if [[ -z $wrong ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $1"
-        head -n 15 <<<"$wrong" | sed 's/^/#   /'
-    fi
-}
-equals() { # WANTED SEEN: prints the difference
-    [[ $1 == "$2" ]] || echo "wanted $1, got $2"
-}
+CLUSTER=fault
+# shellcheck source=tests/lib/kill.sh
+source tests/lib/kill.sh
 
-# wait_for_server: after a kill the postmaster restarts everything.
-wait_for_server() {
-    local try
-    for ((try = 0; try < 300; try++)); do
-        if sql postgres -At -c 'SELECT 1' >/dev/null 2>&1; then return; fi
-        sleep 0.05
-    done
-    die 4 "the server did not come back" "see ${CLUSTER_DIR[fault]}/log"
-}
-
-# work DATABASE SQL: in the background, in a session called victim.
-work() {
-    PGAPPNAME=victim sql "$1" -At -c "$2" >"$WORK/out" 2>"$WORK/err" &
-    WORKER=$!
-}
-victim() {
-    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'" 2>/dev/null || true
-}
-
-# kill_at MILLISECONDS SIGNAL: prints whether there was something to kill.
-kill_at() {
-    local pid
-    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
-    pid=$(victim)
-    [[ -n $pid ]] || { echo missed; return; }
-    # It may have ended since.
-    kill "-$2" "$pid" 2>/dev/null || { echo missed; return; }
-    echo killed
-}
-
-# How long a call takes undisturbed, in ms: the moments are chosen within.
-duration_of() { # DATABASE SQL
-    local started
-    started=$(date +%s%N)
-    sql "$1" -At -c "$2" >/dev/null
-    echo $((($(date +%s%N) - started) / 1000000))
-}
-fresh() { # NAME
-    sql postgres -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE filled STRATEGY file_copy" 2>/dev/null
-}
 consistent() { # DATABASE
     { sql "$1" -f "$HERE/inconsistent.sql" || echo 'the check failed'; } 2>&1
 }

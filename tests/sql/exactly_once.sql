@@ -54,7 +54,9 @@ SELECT isnt((SELECT hash FROM remembered WHERE label = 'scored' AND relation = r
     r || ' has changed') FROM unnest(ARRAY['fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes']) AS r;
 SELECT is((SELECT array_agg(b.relation) FROM remembered AS b JOIN remembered AS s USING (relation)
     WHERE b.label = 'before' AND s.label = 'scored' AND b.hash IS DISTINCT FROM s.hash AND b.relation NOT IN
-        ('fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes')), NULL, 'and no other table');
+        ('fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes',
+         -- the session as it was before it was completed
+         'row_history_default')), NULL, 'and no other table');
 CREATE TEMP TABLE places AS
     SELECT 'f' AS of, session_id AS id, ctid AS place FROM fusion_outputs UNION ALL SELECT 'm', id, ctid FROM mind_measure_scores
     UNION ALL SELECT 'b', id, ctid FROM user_baselines UNION ALL SELECT 'u', id, ctid FROM user_feature_baselines
@@ -145,6 +147,8 @@ SELECT set_config('request.jwt.claim.sub', '', true) \g /dev/null
 SELECT pg_temp.refusal(:'session') AS by_nobody \gset
 RESET ROLE;
 DELETE FROM session_keys WHERE id = :'unscored';
+-- That it was there is history.
+DELETE FROM row_history WHERE row_key = :'unscored' OR row_before ->> 'session_id' = :'unscored';
 SELECT is(split_part(:'unknown', '|', 1), 'P0002', 'an unknown id');
 SELECT is(:'scored'::text, :'unknown', 'somebody else''s scored session');
 SELECT is(:'scored_refresh'::text, :'unknown', 'somebody else''s scored session, refresh');

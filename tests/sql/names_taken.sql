@@ -38,8 +38,9 @@ SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA mindmeasure', 'CREATE EXTEN
 SELECT is_empty($$ SELECT line FROM spec.catalog_before EXCEPT SELECT spec.catalog() $$, 'nothing that was there has changed');
 SELECT set_eq(
     $$ SELECT line FROM spec.catalog('{public,auth}') AS line WHERE line !~ '^function auth\.auth\.uid\(\)' EXCEPT SELECT line FROM spec.catalog_before $$,
-    ARRAY['trigger CREATE TRIGGER mindmeasure_on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.handle_new_user()'],
-    'and all that has been added outside the schema, beside the missing auth.uid(), is the trigger for sign-ups, under another name');
+    ARRAY['trigger CREATE TRIGGER mindmeasure_on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.handle_new_user()',
+          'trigger CREATE TRIGGER on_auth_user_deleted AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION mindmeasure.mm_erase_with_account()'],
+    'and all that has been added outside the schema, beside the missing auth.uid(), are the triggers for sign-ups, under another name, and deleted accounts');
 INSERT INTO auth.users (id, email) VALUES (spec.alice(), 'alice@example.org');
 SELECT is((SELECT theirs FROM public.profiles WHERE user_id = spec.alice()), 'theirs', 'a sign-up fills their profiles');
 SELECT is((SELECT display_name FROM mindmeasure.profiles WHERE user_id = spec.alice()), 'alice@example.org', 'and ours');

@@ -98,7 +98,7 @@ SELECT is(spec.outcome('SELECT FROM assessment_sessions_y2024m01', speaker, spec
 
 -- months
 SELECT is(spec.say('INSERT INTO assessment_sessions (user_id, created_at) VALUES (spec.alice(), ''2023-03-15 12:00+00'') RETURNING tableoid::regclass', 'spec_worker'), 'assessment_sessions_default', 'given a session that has no month');
-SELECT is(spec.say('SELECT string_agg(m, '' '') FROM mm_ensure_partitions(''2023-02-10'', ''2023-04-01'') AS m', 'spec_worker'),
+SELECT is(spec.say('SELECT string_agg(m, '' '') FROM mm_ensure_partitions(''2023-02-10'', ''2023-04-01'') AS m WHERE m ~ ''assessment_sessions''', 'spec_worker'),
     'public.assessment_sessions_y2023m02 public.assessment_sessions_y2023m03 public.assessment_sessions_y2023m04', 'mm_ensure_partitions() makes the months and names them');
 SELECT is((SELECT tableoid::regclass::text FROM assessment_sessions WHERE created_at = '2023-03-15 12:00+00'), 'assessment_sessions_y2023m03', 'and the session is where it belongs');
 SELECT is(spec.say('SELECT count(*) FROM mm_ensure_partitions(''2023-02-10'', ''2023-04-01'')', 'spec_worker'), '0', 'once more: none to make');

@@ -24,6 +24,8 @@ INSERT INTO spec.cells VALUES
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (model_version, spec) VALUES (''new'', ''{}'')'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (version, description, checksum, extension_version) VALUES (999, '''', '''', '''')'),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (table_name, action, keep, time_column) VALUES (''session_insights'', ''drop'', ''9 years'', ''created_at'')'),
+    ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, table_name, row_key, action) VALUES (spec.alice(), ''profiles'', spec.alice(), ''insert'')'),
+    ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (person, reason, erased_at) VALUES (mm_tombstone(spec.alice()), ''x'', now())'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id) VALUES (spec.alice())');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

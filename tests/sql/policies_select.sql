@@ -23,6 +23,8 @@ INSERT INTO spec.cells VALUES
     ('mm_models',                          'all',     'all',     'all',     'refused', 'all',     'all'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'all'),
+    ('row_history',                        'refused', 'refused', 'refused', 'refused', 'all',     'refused'),
+    ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused');
 INSERT INTO auth.users (id, email) VALUES (spec.carol(), 'carol@example.org');
 SELECT spec.every_table_is_listed();

@@ -22,6 +22,8 @@ INSERT INTO spec.cells VALUES
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET is_active = false'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET checksum = '''''),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET enabled = false'),
+    ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
+    ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET reason = ''x'''),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET email = ''x''');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

@@ -58,7 +58,8 @@ SELECT is((SELECT (proowner::regrole, md5(prosrc) = (SELECT md5($$
 $$)), proconfig IS NULL)::text FROM pg_proc WHERE oid = 'auth.uid()'::regprocedure), '(supabase_auth_admin,t,t)', 'auth.uid() is theirs');
 SELECT ok(has_function_privilege(role, 'auth.uid()', 'EXECUTE'), role || ' may still ask auth.uid()') FROM unnest('{anon,authenticated,service_role}'::text[]) AS role;
 SELECT set_eq($$ SELECT spec.catalog('{auth}') EXCEPT SELECT line FROM spec.catalog_before EXCEPT SELECT line FROM spec.catalog('{auth}') AS line WHERE line LIKE 'function auth.auth.uid()%' $$,
-    ARRAY['trigger CREATE TRIGGER on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION handle_new_user()'], 'all that is new in auth is the document''s trigger');
+    ARRAY['trigger CREATE TRIGGER on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION handle_new_user()',
+          'trigger CREATE TRIGGER on_auth_user_deleted AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION mm_erase_with_account()'], 'all that is new in auth is the document''s trigger, and one for deleted accounts');
 SELECT is((SELECT string_agg(email, ',') FROM auth.users), 'before@example.org', 'its rows are as they were');
 SELECT is_empty($$ SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend WHERE deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mindmeasure') AND pg_describe_object(classid, objid, objsubid) LIKE '%auth%' $$,
     'and nothing in auth belongs to the extension');
@@ -102,6 +103,13 @@ SELECT is(spec.outcome(statement, 'anon', spec.alice()), 'refused', 'anon: ' || 
 FROM unnest(ARRAY['SELECT FROM profiles', 'SELECT FROM fusion_outputs', 'INSERT INTO assessment_sessions DEFAULT VALUES', 'SELECT mm_fuse_session(''00000000-0000-4000-8000-000000000002'')', 'SELECT mm_json_schema(''mood'')', 'TRUNCATE profiles']) AS statement;
 -- BYPASSRLS is Supabase's own choice for service_role; what the row refuses it refuses it too.
 SELECT is(spec.outcome('UPDATE assessment_sessions SET created_at = ''2020-01-01''', 'service_role'), '23514', 'service_role cannot rewrite identities either');
+
+-- accounts that go
+SELECT is(spec.say('SELECT erased FROM mm_erase_user(spec.bob(), ''user request'') WHERE table_name = ''auth.users''', 'service_role'), '0', 'erasing a person leaves auth.users to its owner');
+SELECT is((SELECT count(*) FROM auth.users WHERE id = spec.bob()), 1::bigint, 'the account is there');
+SELECT is(spec.act('DELETE FROM auth.users WHERE id IN (spec.alice(), spec.bob())', 'supabase_auth_admin'), 2::bigint, 'supabase_auth_admin deletes accounts');
+SELECT is((SELECT count(*) FROM profiles) + (SELECT count(*) FROM session_keys) + (SELECT count(*) FROM fusion_outputs), 0::bigint, 'and nothing of these people is left');
+SELECT is((SELECT string_agg(reason, ',' ORDER BY reason) FROM erasure_log WHERE erased_at IS NOT NULL), 'account deleted,user request', 'both are noted, each once');
 
 SELECT * FROM finish();
 ROLLBACK;
