@@ -209,3 +209,21 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
     'Trigger on tables that scoring writes: holds everybody else to the ranges of the columns given as pairs of arguments (23514).';
+
+CREATE FUNCTION @extschema@.mm_take_restored_row() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Every pg_dump script turns row_security off. Elsewhere a second row with the key is an error.
+    IF current_setting('row_security') = 'off' THEN
+        EXECUTE format('DELETE FROM %I.%I WHERE %I = ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[0]) USING NEW;
+        -- One model is active: the dump says which.
+        IF TG_TABLE_NAME = 'mm_models' THEN
+            UPDATE @extschema@.mm_models SET is_active = false WHERE is_active AND NEW.is_active;
+        END IF;
+    END IF;
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_take_restored_row() IS
+    'Trigger on the tables that CREATE EXTENSION fills: in a data-only restore the row of the dump takes the place of the one with the same key, the column named as argument.';
