@@ -103,16 +103,12 @@ def qualified(statement, create="CREATE"):
     return re.sub(r'^CREATE\s+(\w+)\s+(?:@extschema@\.)?"?(\w+)"?', rf"{create} \1 @extschema@.\2", statement)
 
 
-def normal(statement):
-    return " ".join(re.sub(r"/\*.*?\*/|--[^\n]*", " ", statement, flags=re.S).split())
-
-
 def draft(old_script, new_script):
     _, old_rest = block_of(old_script, "finalize")
     finalize, new_rest = block_of(new_script, "finalize")
     old = statements(old_rest)
     old_functions = {f.key: f for f in map(Function, filter(is_function, old))}
-    old_others = {normal(s) for s in old if not is_function(s)}
+    old_others = {s for s in old if not is_function(s)}
     dropped, made = [], []
     kept = set()
     for statement in statements(new_rest):
@@ -120,7 +116,7 @@ def draft(old_script, new_script):
             # Comments are dropped with a function, so they are all said again.
             if statement.startswith("COMMENT ON"):
                 made.append(statement)
-            elif normal(statement) not in old_others and not statement.startswith("DO $names$"):
+            elif statement not in old_others and not statement.startswith("DO $names$"):
                 made.append(f"-- REVIEW: new or changed; an existing database has to get there too.\n{statement}")
             continue
         new = Function(statement)
@@ -128,7 +124,7 @@ def draft(old_script, new_script):
         kept.add(new.key)
         if before is None:
             made.append(qualified(statement))
-        elif normal(before.statement) != normal(statement):
+        elif before.statement != statement:
             if before.replaceable_by(new):
                 made.append(qualified(statement, "CREATE OR REPLACE"))
             else:
@@ -146,10 +142,10 @@ def version_of(path):
 
 def differences(released, generated):
     """pgrx puts parts that do not depend on one another now in this order and now in that."""
-    one, other = ({normal(s): s for s in statements(script)} for script in (released, generated))
-    for mark, has, lacks in (("released only", one, other), ("generated only", other, one)):
-        for key in has.keys() - lacks.keys():
-            yield f"{mark}: {key[:100]}"
+    one, other = set(statements(released)), set(statements(generated))
+    for mark, found in (("released only", one - other), ("generated only", other - one)):
+        for statement in found:
+            yield f"{mark}: {' '.join(statement.split())[:100]}"
 
 
 def main():
