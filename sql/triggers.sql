@@ -217,13 +217,13 @@ BEGIN
     -- Every pg_dump script turns row_security off. Elsewhere a second row with the key is an error.
     IF current_setting('row_security') = 'off' THEN
         EXECUTE format('DELETE FROM %I.%I WHERE %I = ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[0]) USING NEW;
-        -- One model is active: the dump says which.
-        IF TG_TABLE_NAME = 'mm_models' THEN
-            UPDATE @extschema@.mm_models SET is_active = false WHERE is_active AND NEW.is_active;
+        -- Of a flag that one row may have: the dump says which.
+        IF TG_NARGS > 1 THEN
+            EXECUTE format('UPDATE %I.%I SET %I = false WHERE %I AND ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[1], TG_ARGV[1], TG_ARGV[1]) USING NEW;
         END IF;
     END IF;
     RETURN NEW;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_take_restored_row() IS
-    'Trigger on the tables that CREATE EXTENSION fills: in a data-only restore the row of the dump takes the place of the one with the same key, the column named as argument.';
+    'Trigger on the tables that CREATE EXTENSION fills: in a data-only restore the row of the dump takes the place of the one with the same key, the column named as first argument; the second names a flag that one row may have.';
