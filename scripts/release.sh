@@ -34,7 +34,7 @@ check_frozen() {
         die 4 "a released file has changed" "git checkout it; what is new goes into a new migration or an update script"
 }
 
-cut() {
+cut_release() {
     local version script file
     version=$(present_version)
     script=sql/mindmeasure--$version.sql
@@ -66,7 +66,7 @@ updates() {
     return 1
 }
 
-begin() {
+begin_version() {
     local version=$1 before
     before=$(present_version)
     [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die 2 "not a version: $version" "three numbers, e.g. 1.1.0"
@@ -79,7 +79,7 @@ begin() {
     step "$version from now on: migrations say since [${version//./, }]; scripts/release.sh draft $before when functions have changed"
 }
 
-draft() {
+draft_update() {
     local old=$1 version script
     version=$(present_version)
     script=sql/mindmeasure--$old--$version.sql
@@ -93,8 +93,8 @@ draft() {
 }
 
 case ${1:-} in
-    cut) cut ;;
-    begin) begin "${2:?which version?}" ;;
-    draft) draft "${2:?from which version?}" ;;
+    cut) cut_release ;;
+    begin) begin_version "${2:?which version?}" ;;
+    draft) draft_update "${2:?from which version?}" ;;
     *) die 2 "unknown argument: ${1:-}" "usage: scripts/release.sh cut | begin VERSION | draft OLD" ;;
 esac

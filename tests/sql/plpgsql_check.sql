@@ -1,4 +1,5 @@
 -- plpgsql_check finds nothing in any of our PL/pgSQL functions: a trigger's with each table it is on.
+LOAD 'plpgsql_check';
 BEGIN;
 SELECT * FROM no_plan();
 CREATE EXTENSION plpgsql_check;
