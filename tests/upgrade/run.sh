@@ -95,7 +95,7 @@ like_fresh() {
     sql postgres -c "DROP DATABASE $1"
 }
 
-# restored DATABASE: the rows as they were before the update beside the restored ones.
+# with_kept DATABASE: the rows as they were before the update, beside the restored ones.
 with_kept() {
     "$PG_BIN/pg_restore" -d "$1" "$WORK/kept.dump"
 }
@@ -124,7 +124,8 @@ update() {
     "$PG_BIN/pg_dump" -Fc -n kept -f "$WORK/kept.dump" old
     sql postgres -c 'CREATE DATABASE closed TEMPLATE old'
 
-    check "$name: ALTER EXTENSION UPDATE" quietly old -c 'ALTER EXTENSION mindmeasure UPDATE'
+    PGOPTIONS='-c client_min_messages=warning' sql old -f "$HERE/update.sql" >"$WORK/long" 2>&1 || true
+    check "$name: ALTER EXTENSION UPDATE reads no table from end to end, and writes none anew" same_text /dev/null "$WORK/long"
     like_fresh old "$name"
     # row_security off is how a restore is told; an update is none.
     check "$name: ALTER EXTENSION UPDATE with row_security off" quietly closed -c 'SET row_security = off' -c 'ALTER EXTENSION mindmeasure UPDATE'
