@@ -110,13 +110,14 @@ def draft(old_script, new_script):
     old_functions = {f.key: f for f in map(Function, filter(is_function, old))}
     old_others = {s for s in old if not is_function(s)}
     dropped, made = [], []
-    kept = set()
+    kept, again = set(), set()
     for statement in statements(new_rest):
         if not is_function(statement):
-            # Comments are dropped with a function, so they are all said again.
-            if statement.startswith("COMMENT ON"):
+            comment = re.match(r"COMMENT ON FUNCTION @extschema@\.(\w+)", statement)
+            # A comment goes with the function that is dropped.
+            if comment and (comment.group(1) in again or statement not in old_others):
                 made.append(statement)
-            elif statement not in old_others and not statement.startswith("DO $names$"):
+            elif not comment and statement not in old_others and not statement.startswith("DO $names$"):
                 made.append(f"-- REVIEW: new or changed; an existing database has to get there too.\n{statement}")
             continue
         new = Function(statement)
@@ -128,6 +129,7 @@ def draft(old_script, new_script):
             if before.replaceable_by(new):
                 made.append(qualified(statement, "CREATE OR REPLACE"))
             else:
+                again.add(new.name)
                 dropped.append(f"-- REVIEW: its result or defaults changed. Does a table, view or policy use it?\n{before.dropping()}")
                 made.append(qualified(statement))
     for key, function in old_functions.items():

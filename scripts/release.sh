@@ -73,7 +73,7 @@ begin_version() {
     printf '%s\n' "$before" "$version" | sort -V -C -u || die 2 "$version does not follow $before" "choose a higher one"
     [[ -e sql/mindmeasure--$before.sql ]] || die 2 "$before has not been cut" "scripts/release.sh cut"
     sed -i "/^\[workspace.package\]/,/^\[/s/^version = \"$before\"/version = \"$version\"/" Cargo.toml
-    sed -i "s/\"version\": \"$before\"/\"version\": \"$version\"/" META.json
+    sed -i "/meta-spec/!s/\"version\": \"$before\"/\"version\": \"$version\"/" META.json
     # Writes the new version of our own two packages into Cargo.lock and nothing else.
     cargo metadata --offline --format-version 1 >/dev/null
     step "$version from now on: migrations say since [${version//./, }]; scripts/release.sh draft $before when functions have changed"

@@ -122,6 +122,13 @@ for table in mm_models mm_schema_migrations; do
     check "a second row of $table is refused where row_security is on" bash -c \
         "'$PG_BIN/psql' -X -d data_only -c 'INSERT INTO $table SELECT * FROM $table LIMIT 1' 2>&1 | grep 'duplicate key'"
 done
+check "the system role cannot replace a model by turning row_security off" bash -c \
+    "'$PG_BIN/psql' -X -d data_only -c 'SET ROLE mindmeasure_system' -c 'SET row_security = off' \
+        -c \"SELECT mm_register_model(jsonb_set(spec, '{fusion,rho}', '0.2')) FROM mm_models WHERE model_version = 'v1.0'\" 2>&1 | grep 'ERROR'"
+sql data_only -o /dev/null -c 'SET row_security = off' -c 'SELECT * FROM mm_migrate()'
+check "mm_migrate() with row_security off leaves the models as they are" test \
+    "$(sql_value data_only 'SELECT md5(string_agg(m::text, chr(10) ORDER BY m::text)) FROM mm_models AS m')" = \
+    "$(sql_value source 'SELECT md5(string_agg(m::text, chr(10) ORDER BY m::text)) FROM mm_models AS m')"
 # Two jobs load tables in any order, which foreign keys allow without triggers only; then nothing takes a place.
 prepare data_without_triggers
 quietly data_without_triggers -c 'TRUNCATE mm_models, mm_schema_migrations'

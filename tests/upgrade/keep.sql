@@ -12,7 +12,7 @@ BEGIN
         -- Of a partitioned table the whole: an update may move rows between its partitions.
         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'kept')
     LOOP
-        EXECUTE format('CREATE TABLE %s AS SELECT to_jsonb(x) AS row FROM %s AS x', relation.copy, relation.name);
+        EXECUTE format('CREATE TABLE %s AS SELECT to_jsonb(x) AS line FROM %s AS x', relation.copy, relation.name);
         INSERT INTO kept.relations
         SELECT relation.name, relation.copy, array_agg(a.attname) FROM pg_attribute AS a WHERE a.attrelid = relation.oid AND a.attnum > 0 AND NOT a.attisdropped;
     END LOOP;
