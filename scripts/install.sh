@@ -10,8 +10,19 @@ check_rust
 choose_postgres
 postgres_is_there
 cd "$MM_ROOT"
-if [[ -w "$("$PG_CONFIG" --pkglibdir)" && -w "$("$PG_CONFIG" --sharedir)/extension" ]]; then
-    exec cargo pgrx install --release -c "$PG_CONFIG"
+extensions=$("$PG_CONFIG" --sharedir)/extension
+
+# released_scripts DIR: cargo pgrx brings the present version's full script and the update scripts;
+# those of released versions, as they were released, are brought here.
+released_scripts() {
+    find sql -maxdepth 1 -name 'mindmeasure--*.sql' ! -name 'mindmeasure--*--*' \
+        -exec cp --remove-destination {} "$1" \;
+}
+
+if [[ -w "$("$PG_CONFIG" --pkglibdir)" && -w $extensions ]]; then
+    cargo pgrx install --release -c "$PG_CONFIG"
+    released_scripts "$extensions"
+    exit
 fi
 
 # `cargo pgrx install --sudo` would copy onto the loaded library, which crashes
@@ -19,4 +30,5 @@ fi
 staging=$MM_ROOT/target/staging
 rm -rf "$staging"
 cargo pgrx package -c "$PG_CONFIG" --out-dir "$staging"
+released_scripts "$staging$extensions"
 as_root cp -R --remove-destination "$staging/." /

@@ -1,8 +1,9 @@
 -- Runs before anything else of CREATE EXTENSION mindmeasure: refuses a schema in which
 -- names are taken, makes the roles, and fills the gaps of `auth` where there are any.
 
--- One error that names every clash, before anything has been changed.
-DO $bootstrap$
+-- One error that names every clash, before anything has been changed. CREATE EXTENSION only:
+-- scripts/release.py leaves this block out of update scripts by its tag.
+DO $names$
 DECLARE
     -- tests/sql/names_taken.sql holds this list against what is really made.
     tables CONSTANT text[] := ARRAY[
@@ -67,7 +68,7 @@ BEGIN
                          'aside with ALTER TABLE ... SET SCHEMA (docs/operations.md, "Taking the extension off").';
     END IF;
 END
-$bootstrap$;
+$names$;
 
 -- Roles belong to the cluster, not to the database: another database may have made them.
 DO $bootstrap$

@@ -1,15 +1,21 @@
--- Runs last: owners, grants and comments of the functions, then the tables.
+-- Runs last, in CREATE EXTENSION as in every update script, so that an updated database ends up
+-- like a fresh one: owners, grants, settings and comments of the functions, then the tables.
 
--- Whatever PUBLIC or the schema's default privileges were given is taken back. A definer function
--- owned by a superuser would bypass even FORCE ROW LEVEL SECURITY.
+-- Whatever PUBLIC, the schema's default privileges or an earlier version gave is taken back. A
+-- definer function owned by a superuser would bypass even FORCE ROW LEVEL SECURITY.
 DO $privileges$
 DECLARE
     function record;
     grantee text;
 BEGIN
     FOR function IN
-        SELECT p.oid::pg_catalog.regprocedure AS name, p.prosecdef, p.proowner,
-               coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) AS acl
+        SELECT p.oid::pg_catalog.regprocedure AS name, p.proowner,
+               CASE WHEN p.prosecdef THEN 'mindmeasure_owner' ELSE pg_catalog.pg_get_userbyid(e.extowner) END AS owner,
+               coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) AS acl,
+               -- Written by the REVOKE below: it was there before this update.
+               EXISTS (SELECT FROM pg_catalog.pg_init_privs AS i
+                       WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                         AND i.objoid OPERATOR(pg_catalog.=) p.oid) AS known
         FROM pg_catalog.pg_proc AS p
         JOIN pg_catalog.pg_depend AS d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
             AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
@@ -23,9 +29,15 @@ BEGIN
             WHERE a.grantee OPERATOR(pg_catalog.<>) function.proowner
         LOOP
             EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', function.name, grantee);
+            -- pg_dump takes what an update script leaves for the extension's own, so a grant kept here would be lost in a restore.
+            IF function.known AND grantee OPERATOR(pg_catalog.!~) '^mindmeasure_' THEN
+                RAISE WARNING 'EXECUTE on % was granted to %: taken back by the update', function.name, grantee
+                    USING HINT = pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s; or make it a member of mindmeasure_user or mindmeasure_system.',
+                                                   function.name, grantee);
+            END IF;
         END LOOP;
-        IF function.prosecdef THEN
-            EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO mindmeasure_owner', function.name);
+        IF pg_catalog.pg_get_userbyid(function.proowner) OPERATOR(pg_catalog.<>) function.owner THEN
+            EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO %I', function.name, function.owner);
         END IF;
     END LOOP;
 END
@@ -68,7 +80,8 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_guard_session(),
     @extschema@.mm_register_session_key(),
     @extschema@.mm_fill_owner(),
-    @extschema@.mm_fill_session_time()
+    @extschema@.mm_fill_session_time(),
+    @extschema@.mm_take_restored_row()
 TO mindmeasure_owner;
 
 -- Lifecycle: partitions, archive, retention, jobs -------------------------------------------

@@ -62,7 +62,8 @@ fn mm_migrate(
 fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     // SAFETY: a plain flag.
     let creating_extension = unsafe { pg_sys::creating_extension };
-    if creating_extension && restoring()? {
+    let schema = Schema::of(fcinfo);
+    if creating_extension && restoring(&schema)? {
         // CREATE EXTENSION lets nothing below WARNING through, but INFO always goes to the client.
         info!(
             "row_security is off, as in every pg_dump script: the tables are left to the dump. \
@@ -70,7 +71,6 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
         );
         return Ok(Vec::new());
     }
-    let schema = Schema::of(fcinfo);
     lock()?;
     let mut applied = Vec::new();
     Spi::run(AUTH)?;
@@ -88,6 +88,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
         Spi::run(RELEASE)?;
     }
     Spi::run(&schema.qualify(SIGN_UP))?;
+    as_owner(|| Spi::run(&schema.qualify(PREFILLED)))?;
     models::install_builtin(&schema)?;
     Ok(applied)
 }
@@ -97,9 +98,15 @@ const LEDGER: &str = include_str!("../sql/migrate/ledger.sql");
 const REATTACH: &str = include_str!("../sql/migrate/reattach.sql");
 const RELEASE: &str = include_str!("../sql/migrate/release.sql");
 const SIGN_UP: &str = include_str!("../sql/migrate/sign_up.sql");
+const PREFILLED: &str = include_str!("../sql/migrate/prefilled.sql");
 
-fn restoring() -> Result<bool> {
-    Ok(Spi::get_one::<bool>("SELECT current_setting('row_security') = 'off'")?.unwrap_or(false))
+/// CREATE EXTENSION in a pg_dump script, before the tables. An update never is a restore: where
+/// there are tables, they are brought along.
+fn restoring(schema: &Schema) -> Result<bool> {
+    Ok(Spi::get_one::<bool>(&schema.qualify(
+        "SELECT current_setting('row_security') = 'off' AND to_regclass('@extschema@.mm_schema_migrations') IS NULL",
+    ))?
+    .unwrap_or(false))
 }
 
 /// One mm_migrate() at a time in this database.
