@@ -86,9 +86,12 @@ take_archive() {
     local tier=$1 name oid schema table excluded='' arguments=() file
     [[ -s $RECIPIENTS ]] || die 2 "no age recipients in $RECIPIENTS"
     ! grep -q 'AGE-SECRET-KEY' "$RECIPIENTS" || die 2 "$RECIPIENTS holds a secret key; it must not be on this host"
-    name=$(date +%Y%m%dT%H%M%SZ)
-    [[ ! -e $ARCHIVE_ROOT/$tier/$name ]] || die 4 "$ARCHIVE_ROOT/$tier/$name exists already"
     mkdir -p "$ARCHIVE_ROOT/$tier"
+    name=$(date +%Y%m%dT%H%M%SZ)
+    while [[ -e $ARCHIVE_ROOT/$tier/$name ]]; do
+        sleep 1
+        name=$(date +%Y%m%dT%H%M%SZ)
+    done
     clear_leftovers "$tier"
     PARTIAL=$ARCHIVE_ROOT/$tier/$name.partial
     mkdir "$PARTIAL"

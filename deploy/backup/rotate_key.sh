@@ -13,7 +13,7 @@ source "$HERE/repository.sh"
 
 # begin: the new repository exists and comes first; the old one comes second.
 begin() {
-    local name path key staging
+    local name path key
     name=$(date +%Y%m%dT%H%M%SZ)
     path=$REPOSITORY_ROOT/$name
     [[ ! -e $path ]] || die 4 "$path exists already"
@@ -22,17 +22,17 @@ begin() {
     # configuration, too.
     mkdir -p "$ARCHIVE_ROOT/repository_keys" "$path" "$PGBACKREST_CONFIG_INCLUDE_PATH"
     age -R "$RECIPIENTS" <<<"$key" | write_whole "$ARCHIVE_ROOT/repository_keys/$name.age"
-    staging=$(mktemp -d "$PGBACKREST_CONFIG_INCLUDE_PATH/.new.XXXXXX")
-    trap 'rm -rf "$staging"' EXIT
+    STAGING=$(mktemp -d "$PGBACKREST_CONFIG_INCLUDE_PATH/.new.XXXXXX")
+    trap 'rm -rf "$STAGING"' EXIT
     {
         printf '# Written by rotate_key.sh. Secret.\n[global]\n'
         repository_lines 1 "$path" "$key"
         if [[ -f $CURRENT ]]; then
             repository_lines 2 "$(setting "$CURRENT" repo1-path)" "$(setting "$CURRENT" repo1-cipher-pass)"
         fi
-    } >"$staging/repositories.conf"
-    PGBACKREST_CONFIG_INCLUDE_PATH=$staging backrest stanza-create || die 4 "the new repository could not be made"
-    write_whole "$CURRENT" <"$staging/repositories.conf"
+    } >"$STAGING/repositories.conf"
+    PGBACKREST_CONFIG_INCLUDE_PATH=$STAGING backrest stanza-create || die 4 "the new repository could not be made"
+    write_whole "$CURRENT" <"$STAGING/repositories.conf"
 }
 
 # retire: the second repository is taken out; its settings stay for restores.

@@ -24,7 +24,7 @@ sql mind -c 'CREATE SCHEMA "Odd Name"' -c 'CREATE EXTENSION mindmeasure SCHEMA "
 sql mind -o /dev/null -f "$HERE/fill.sql"
 watch_command_lines
 
-for part in "$HERE"/parts/*.sh; do
+for part in ${MINDMEASURE_PARTS:-"$HERE"/parts/*.sh}; do
     echo "# $(sed -n '2s/^# //p' "$part")"
     # shellcheck source=/dev/null
     source "$part"
