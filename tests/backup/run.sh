@@ -14,8 +14,15 @@ FAKETIME_LIBRARY=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1)
 HERE=tests/backup
 # shellcheck source=tests/backup/lib/fixture.sh
 source "$HERE/lib/fixture.sh"
-WATCHER=''
-trap '[[ -z $WATCHER ]] || kill "$WATCHER" 2>/dev/null; cluster_remove_all; rm -rf "$LIVE" "$WORK"' EXIT
+WATCHER='' SMALL=''
+stop_small() { :; }
+clean_up() {
+    [[ -z $WATCHER ]] || kill "$WATCHER" 2>/dev/null || true
+    stop_small
+    cluster_remove_all
+    rm -rf "$LIVE" "$WORK" ${SMALL:+"$SMALL"}
+}
+trap clean_up EXIT
 
 write_files
 start_live

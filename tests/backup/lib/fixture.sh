@@ -110,5 +110,6 @@ watch_command_lines() {
         cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' >>"$WORK/command_lines" || true
         sleep 0.05
     done &
+    # shellcheck disable=SC2034 # run.sh ends it
     WATCHER=$!
 }

@@ -8,6 +8,8 @@ check 'rotate_key.sh makes the first repository and a full backup' run rotate_ke
 check 'pgBackRest finds WAL archiving in order' backrest check
 check 'backup.sh daily' run backup.sh daily
 check 'status: it succeeded now' test "$(status_of daily last_success_seconds)" -ge "$(($(date +%s) - 60))"
+tiers=$(sql_value postgres "SELECT string_agg(m[1], ' ') FROM regexp_matches(pg_read_file('$STATUS'), 'last_success_seconds{tier=\"(\w+)\"} (\d+)', 'g') AS m WHERE to_timestamp(m[2]::float8) > now() - interval '1 min'")
+check 'and SQL can read it' equals daily "$tiers"
 check 'the status file can be read by everybody, the repository settings by nobody else' equals '644 600' \
     "$(stat -c %a "$STATUS") $(stat -c %a "$CONF_D/repositories.conf")"
 check 'and in the data directory' grep -q -r -a MARKER-what "$LIVE/data/base"

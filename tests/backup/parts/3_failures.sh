@@ -46,7 +46,6 @@ middle() {
     done
     return 1
 }
-# What slows it down, so that the middle lasts: the snapshot's session waits.
 for signal in TERM KILL; do
     run backup.sh weekly >"$WORK/interrupted.log" 2>&1 &
     job=$!
@@ -71,6 +70,6 @@ sql mind -c 'DROP TABLE application.ballast'
 as_pg bash -c "exec 9>'$ARCHIVES/.lock'; flock 9; sleep 5" &
 holder=$!
 sleep 0.3
-check 'another backup at work: it says so' fails 75 'still at work' env LOCK_TIMEOUT=1 bash -c 'source "$1"; shift; "$@"' _ <(declare -f as_pg run; declare -p SCRIPTS PG_BIN) run backup.sh weekly
+check 'another backup at work: it says so' fails 75 'still at work' as_pg env LOCK_TIMEOUT=1 PG_BIN="$PG_BIN" "$SCRIPTS/backup.sh" weekly
 kill "$holder" 2>/dev/null || true
 wait "$holder" 2>/dev/null || true

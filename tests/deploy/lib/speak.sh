@@ -27,9 +27,10 @@ ask() {
 }
 
 close_sessions() {
-    local name
+    local name in out
     for name in "${!SESSION_IN[@]}"; do
-        exec {SESSION_IN[$name]}>&- {SESSION_OUT[$name]}<&-
+        in=${SESSION_IN[$name]} out=${SESSION_OUT[$name]}
+        exec {in}>&- {out}<&-
         rm -f "$WORK/$name.in" "$WORK/$name.out"
     done
     SESSION_IN=() SESSION_OUT=()
