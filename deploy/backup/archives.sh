@@ -72,10 +72,10 @@ dump() {
     contents=$!
     "$PG_BIN/pg_restore" -f /dev/null <"$PARTIAL/whole.fifo" &
     whole=$!
-    if ! "$PG_BIN/pg_dump" -Fc "$@" "$DATABASE" | tee "$PARTIAL/contents.fifo" "$PARTIAL/whole.fifo" | seal database.dump.age; then
-        kill "$contents" "$whole" 2>/dev/null || true
-        die 4 "the dump could not be taken or written"
-    fi
+    # In the background, so that a signal is heard at once; end_jobs stops it.
+    "$PG_BIN/pg_dump" -Fc --lock-wait-timeout=10min "$@" "$DATABASE" |
+        tee "$PARTIAL/contents.fifo" "$PARTIAL/whole.fifo" | seal database.dump.age &
+    wait %% || die 4 "the dump could not be taken or written"
     wait "$contents" || die 5 "the dump has no readable list of contents"
     wait "$whole" || die 5 "the dump cannot be read to its end"
     rm "$PARTIAL/contents.fifo" "$PARTIAL/whole.fifo"

@@ -17,6 +17,7 @@ source "$HERE/repository.sh"
 finish() {
     local code=$?
     trap - EXIT
+    end_jobs
     remove_partial || true
     record "$1" "$code" || say "warning: $STATUS_FILE could not be written"
     [[ $code -eq 0 ]] || say "$1: failed with $code"

@@ -41,7 +41,11 @@ configure
 if [[ -n $destroy ]]; then
     [[ $(sql -d "$DATABASE" -c 'SHOW data_directory') == "$destroy" ]] || die 6 "the server's data directory is not $destroy"
 fi
-[[ -n $scratch ]] || scratch=$(mktemp -d /var/tmp/mindmeasure-drill.XXXXXX)
+own_scratch=no
+if [[ -z $scratch ]]; then
+    scratch=$(mktemp -d /var/tmp/mindmeasure-drill.XXXXXX)
+    own_scratch=yes
+fi
 mkdir -p "$scratch"
 
 clean_up() {
@@ -50,7 +54,7 @@ clean_up() {
         [[ ! -f $copy/postmaster.pid ]] || "$PG_BIN/pg_ctl" stop -w -s -m immediate -D "$copy" || true
         rm -rf "$copy" "$copy.socket"
     done
-    rmdir "$scratch" 2>/dev/null || true
+    [[ $own_scratch == no ]] || rm -rf "$scratch"
 }
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -59,6 +59,12 @@ take_lock() {
     flock -w "${LOCK_TIMEOUT:-3600}" 9 || die 75 "another backup is still at work (lock $ARCHIVE_ROOT/.lock)"
 }
 
+# end_jobs: what was started in the background, when the script ends early.
+end_jobs() {
+    local job
+    for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
+}
+
 # ---- files that are there wholly or not at all -------------------------------------
 
 # keep FILE…: on disk before anybody is told so.

@@ -44,7 +44,9 @@ newest_backup() {
 }
 
 take_full() {
-    backrest --type=full --repo=1 backup || die 4 "pgBackRest could not take the backup"
+    # In the background, so that a signal is heard at once; end_jobs passes it on.
+    pgbackrest --stanza="$STANZA" --type=full --repo=1 backup &
+    wait $! || die 4 "pgBackRest could not take the backup"
     # It ends with 0 when pages have wrong checksums, and notes it here.
     [[ $(backrest --repo=1 info --output=json | grep -o '"error":[a-z]*' | tail -n 1) == '"error":false' ]] ||
         die 5 "the newest backup has pages with wrong checksums: pgbackrest info --set names them"

@@ -23,7 +23,6 @@ begin() {
     mkdir -p "$ARCHIVE_ROOT/repository_keys" "$path" "$PGBACKREST_CONFIG_INCLUDE_PATH"
     age -R "$RECIPIENTS" <<<"$key" | write_whole "$ARCHIVE_ROOT/repository_keys/$name.age"
     STAGING=$(mktemp -d "$PGBACKREST_CONFIG_INCLUDE_PATH/.new.XXXXXX")
-    trap 'rm -rf "$STAGING"' EXIT
     {
         printf '# Written by rotate_key.sh. Secret.\n[global]\n'
         repository_lines 1 "$path" "$key"
@@ -50,6 +49,10 @@ retire() {
 [[ $# -eq 0 ]] || die 2 "usage: rotate_key.sh"
 configure
 take_lock
+STAGING=''
+trap 'end_jobs; [[ -z $STAGING ]] || rm -rf "$STAGING"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 readonly CURRENT=$PGBACKREST_CONFIG_INCLUDE_PATH/repositories.conf
 if [[ ! -f $CURRENT || -z $(setting "$CURRENT" repo2-path) ]]; then
     begin

@@ -4,6 +4,7 @@
 before=$(names weekly)
 succeeded=$(status_of weekly last_success_seconds)
 nothing_left() { same_text <(echo "$before") <(names weekly); }
+nothing_left_but() { same_text <(echo "$1") <(names weekly); }
 
 cp "$WORK/first.identity" "$WORK/recipients"
 check 'a secret key among the recipients is refused' fails 2 'secret key' run backup.sh weekly
@@ -64,6 +65,23 @@ for signal in TERM KILL; do
         check 'KILL: and clears what was left' equals '' "$(names weekly | grep -v 'Z$' || true)"
     fi
 done
+
+# A dump that waits for a lock, for hours perhaps, ends at once when told to.
+sql mind -o /dev/null -c 'BEGIN' -c 'LOCK TABLE application.ballast' -c 'SELECT pg_sleep(60)' &
+holder=$!
+run backup.sh weekly >"$WORK/interrupted.log" 2>&1 &
+job=$!
+for ((try = 0; try < 200; try++)); do
+    [[ $(sql_value mind "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE NOT l.granted AND a.application_name = 'mindmeasure_backup'") == 0 ]] || break
+    sleep 0.05
+done
+check 'a dump waits for a lock (or the next test shows nothing)' test "$try" -lt 200
+kill "$(pgrep -f "bash $SCRIPTS/backup.sh weekly" | head -n 1)"
+check 'TERM ends it while it waits' timeout 30 tail --pid="$job" -f /dev/null
+check 'and nothing is left' nothing_left_but "$(names weekly | grep 'Z$')"
+sql postgres -o /dev/null -c "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()"
+wait "$holder" 2>/dev/null || true
+wait "$job" 2>/dev/null || true
 sql mind -c 'DROP TABLE application.ballast'
 
 # Two at once: one after the other, or a clear end.
