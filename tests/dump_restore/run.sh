@@ -128,13 +128,13 @@ prepare data_only
 check "data only as it is: mm_models and mm_schema_migrations are refused, nothing else" \
     same_text <(printf '%s\n' mm_models mm_schema_migrations) <(sed -n 's/.*COPY failed for table "\([a-z_]*\)".*/\1/p' "$WORK/refused.log" | sort)
 prepare data_after_truncate
-quietly data_after_truncate -c 'TRUNCATE mm_models, mm_schema_migrations'
+quietly data_after_truncate -c 'TRUNCATE mm_models, mm_schema_migrations, retention_policies'
 check "data only, the two tables emptied first" restore -d data_after_truncate "$WORK/data"
 describe data_after_truncate "$WORK/seen"
 check "data only, the two tables emptied first: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
 goes_on "$WORK/source" data_after_truncate "data only"
 prepare data_without_triggers
-quietly data_without_triggers -c 'TRUNCATE mm_models, mm_schema_migrations'
+quietly data_without_triggers -c 'TRUNCATE mm_models, mm_schema_migrations, retention_policies'
 check "data only --disable-triggers" restore --disable-triggers -d data_without_triggers "$WORK/data"
 describe data_without_triggers "$WORK/seen"
 check "data only --disable-triggers: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
