@@ -238,7 +238,7 @@ BEGIN
             on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
                 THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
                      (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
-                ELSE regexp_replace(item.definition, '^(CREATE (UNIQUE )?INDEX \S+ ON) .*? (USING )', '\1 ONLY ' || parent || ' \3') END;
+                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
             IF item.comment IS NOT NULL THEN
                 after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
             END IF;

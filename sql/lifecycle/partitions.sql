@@ -284,7 +284,8 @@ CREATE FUNCTION @extschema@.mm_ensure_partitions(
     from_month date DEFAULT pg_catalog.timezone('UTC', pg_catalog.now())::pg_catalog.date,
     to_month date DEFAULT (pg_catalog.timezone('UTC', pg_catalog.now()) OPERATOR(pg_catalog.+) interval '3 months')::pg_catalog.date)
     RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '1s'
     AS $$
 DECLARE
     sessions CONSTANT regclass := '@extschema@.assessment_sessions';
@@ -312,6 +313,12 @@ BEGIN
     END IF;
     IF (SELECT relkind FROM pg_class WHERE oid = sessions) <> 'p' THEN
         RAISE NOTICE '% is not partitioned: SELECT mm_partition_sessions() first', sessions;
+        -- An interrupted mm_partition_sessions_in_steps() of yesterday or before: its CHECK would
+        -- refuse new sessions when its months are over.
+        IF EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = sessions AND c.conname = 'mm_time_range'
+                   AND (regexp_match(pg_get_constraintdef(c.oid), ' < ''([^'']+)'''))[1]::timestamptz < now() + interval '27 days') THEN
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT mm_time_range', sessions);
+        END IF;
     END IF;
     FOREACH line IN ARRAY tables LOOP
         unit := split_part(line, ' ', 2);

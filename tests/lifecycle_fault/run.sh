@@ -29,10 +29,15 @@ result() {
 equals() { # WANTED SEEN: prints the difference
     [[ $1 == "$2" ]] || echo "wanted $1, got $2"
 }
-wait_for_server() {
-    local try
-    for ((try = 0; try < 600; try++)); do
-        if sql postgres -At -c 'SELECT 1' >/dev/null 2>&1; then return; fi
+# The checkpointer is started anew after a crash: by it one sees that the server has noticed.
+checkpointer() {
+    sql_value postgres "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'" 2>/dev/null || true
+}
+wait_for_restart() { # CHECKPOINTER_BEFORE
+    local try now
+    for ((try = 0; try < 1200; try++)); do
+        now=$(checkpointer)
+        if [[ -n $now && $now != "$1" ]]; then return; fi
         sleep 0.05
     done
     die 4 "the server did not come back" "see ${CLUSTER_DIR[lifecycle]}/log"
@@ -80,15 +85,18 @@ for shape in flat partitioned; do
         for ((round = 1; round <= (ROUNDS + 1) / 2; round++)); do
             fresh killing "$shape"
             sql postgres -c CHECKPOINT
+            before=$(checkpointer)
             quiet killing "$form" 2>/dev/null &
             worker=$!
             ms=$((RANDOM % took))
             sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
             pid=$(victim killing)
             # It may have ended since.
-            if [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
+            if [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null; then
+                killed=$((killed + 1))
+                wait_for_restart "$before"
+            fi
             wait "$worker" || true
-            wait_for_server
             left=$(old killing)
             result "$shape: $form, kill -9 after $ms of $took ms ($left old ones left): nothing is lost or doubled, the next call finishes" "$(
                 lost killing
