@@ -2,8 +2,10 @@
 # Set-up and every test. Usage: ./pg_test.sh [full]
 # `full` lets the tests under tests/*/run.sh take their long form.
 # A file in tests/sql runs in a fresh database with pgTAP and mindmeasure; one
-# whose first line is `-- database: bare` gets pgTAP only. A tests/*/run.sh that
-# ends with status 77 says that this machine lacks what it needs.
+# whose first line is `-- database: bare` gets pgTAP only. Files and isolation
+# specs run twice: with assessment_sessions flat, and partitioned by month; but
+# once where the first line is `-- shape: flat` (`# shape: flat` in a spec). A
+# tests/*/run.sh that ends with status 77 says that this machine lacks what it needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/setup.sh
@@ -68,17 +70,23 @@ sum_of() {
 
 # ---- pgTAP -----------------------------------------------------------------
 
+# sql_tests TEMPLATE (tpl or partitioned)
 sql_tests() {
     local file
     for file in tests/sql/*.sql; do
-        [[ ! -f $file ]] || sql_test "$file"
+        [[ ! -f $file ]] || sql_test "$file" "$1"
     done
 }
 
 sql_test() {
-    local file=$1 started=$SECONDS template=tpl status=0 log passed failed
-    log=$LOGS/sql-$(basename "$file" .sql).log
-    [[ $(head -n 1 "$file") != '-- database: bare'* ]] || template=bare
+    local file=$1 template=$2 started=$SECONDS status=0 first log passed failed name=$1
+    first=$(head -n 1 "$file")
+    if [[ $template == partitioned ]]; then
+        [[ $first != '-- database: bare'* && $first != '-- shape: flat'* ]] || return 0
+        name="$file, partitioned"
+    fi
+    log=$LOGS/sql-$template-$(basename "$file" .sql).log
+    [[ $first != '-- database: bare'* ]] || template=bare
     database_clone test_sql "$template"
     run_logged "$log" pg_prove --verbose --psql-bin "$PG_BIN/psql" --dbname test_sql "$file" || status=$?
     sql postgres -c 'DROP DATABASE test_sql WITH (FORCE)'
@@ -87,35 +95,39 @@ sql_test() {
     failed=$(grep -E '^not ok ' "$log" | grep -v -c '# TODO' || true)
     # A file that dies half-way, or ran another number of tests than planned.
     [[ $status -eq 0 || $failed -gt 0 ]] || failed=1
-    report "$file" "$passed" "$failed" "$started" "$log"
+    report "$name" "$passed" "$failed" "$started" "$log"
 }
 
 # ---- isolation: tests/isolation/specs/X.spec, tests/isolation/expected/X.out --
 
+# isolation_tests TEMPLATE (tpl or partitioned)
 isolation_tests() {
     local spec
     for spec in tests/isolation/specs/*.spec; do
-        [[ ! -f $spec ]] || isolation_test "$(basename "$spec" .spec)"
+        [[ -f $spec ]] || continue
+        [[ $1 != partitioned || $(head -n 1 "$spec") != '# shape: flat'* ]] || continue
+        isolation_test "$(basename "$spec" .spec)" "$1"
     done
 }
 
 isolation_test() {
-    local name=$1 started=$SECONDS log=$LOGS/isolation-$1.log output=$MM_ROOT/target/isolation runner
+    local name=$1 template=$2 started=$SECONDS log=$LOGS/isolation-$2-$1.log output=$MM_ROOT/target/isolation runner title="isolation $1"
+    [[ $template != partitioned ]] || title="isolation $name, partitioned"
     runner=$("$PG_CONFIG" --pkglibdir)/pgxs/src/test/isolation/pg_isolation_regress
     if [[ ! -f tests/isolation/expected/$name.out ]]; then
         echo "tests/isolation/expected/$name.out is missing" >"$log"
-        report "isolation $name" 0 1 "$started" "$log"
+        report "$title" 0 1 "$started" "$log"
         return
     fi
     mkdir -p "$output"
-    database_clone test_isolation tpl
+    database_clone test_isolation "$template"
     if run_logged "$log" "$runner" --bindir="$PG_BIN" --inputdir=tests/isolation \
         --outputdir="$output" --host="$PGHOST" --port="$PGPORT" --user=postgres \
         --use-existing --dbname=test_isolation "$name"; then
-        report "isolation $name" 1 0 "$started" "$log"
+        report "$title" 1 0 "$started" "$log"
     else
         cat "$output/regression.diffs" >>"$log" 2>/dev/null || true
-        report "isolation $name" 0 1 "$started" "$log"
+        report "$title" 0 1 "$started" "$log"
     fi
     sql postgres -c 'DROP DATABASE test_isolation WITH (FORCE)'
 }
@@ -175,8 +187,12 @@ main() {
     source scripts/cluster.sh
     cluster_start test
     one "CREATE EXTENSION mindmeasure" template_create || summary
-    sql_tests
-    isolation_tests
+    sql_tests tpl
+    isolation_tests tpl
+    if one "SELECT mm_partition_sessions()" template_partition; then
+        sql_tests partitioned
+        isolation_tests partitioned
+    fi
     cluster_remove test
     script_tests
     summary

@@ -12,6 +12,7 @@
 #   sql_value DATABASE QUERY    one value, bare
 #   as_pg COMMAND…              as the user who runs the server
 #   template_create             database `tpl`: pgTAP and the extension
+#   template_partition          database `partitioned`: the same, with assessment_sessions by month
 #   database_clone NAME [TEMPLATE]
 #
 # PG_CONFIG (default: PostgreSQL 15 of Debian) says which PostgreSQL. A script
@@ -157,6 +158,12 @@ template_create() {
         sql bare -c "SET client_min_messages = warning" -c "CREATE EXTENSION pgtap" &&
         sql tpl -c "SET client_min_messages = warning" \
             -c "CREATE EXTENSION pgtap" -c "CREATE EXTENSION mindmeasure"
+}
+
+template_partition() {
+    database_clone partitioned tpl &&
+        sql partitioned -o /dev/null -c "SET client_min_messages = warning" \
+            -c "SELECT mm_partition_sessions()" -c "SELECT mm_ensure_partitions()"
 }
 
 # database_clone NAME [TEMPLATE]

@@ -90,7 +90,9 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_progress(text, bigint, bigint),
+    @extschema@.mm_show_progress(text, bigint, bigint),
     @extschema@.mm_archive_cutoff(interval),
+    @extschema@.mm_archive_turn(),
     @extschema@.mm_jobs()
 TO mindmeasure_owner, mindmeasure_system;
 GRANT EXECUTE ON PROCEDURE
@@ -102,6 +104,7 @@ TO mindmeasure_owner, mindmeasure_system;
 -- Called by those above, as the owner.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
+    @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),
     @extschema@.mm_retention_time(regclass, text),

@@ -46,11 +46,19 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     moved := 0;
     cutoff := @extschema@.mm_archive_cutoff(older_than);
+    PERFORM @extschema@.mm_archive_turn();
     SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole)
     INTO total, leaves, months
     FROM @extschema@.mm_archive_work(cutoff) AS w;
     IF total = 0 THEN
         RETURN;
+    END IF;
+    IF commits THEN
+        -- Nor keep the locks of counting.
+        COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM @extschema@.mm_archive_turn();
+        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
     END IF;
     -- Whole months last: without commits, their locks are held for the shortest time.
     FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
@@ -62,6 +70,8 @@ BEGIN
                 IF commits THEN
                     COMMIT;
                     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_archive_turn();
+                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
                 END IF;
                 CONTINUE;
             END IF;
@@ -71,6 +81,8 @@ BEGIN
             IF commits THEN
                 COMMIT;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
             END IF;
         END LOOP;
         -- Once through the table by its blocks: what is deleted is not read again.
@@ -85,6 +97,8 @@ BEGIN
             IF commits THEN
                 COMMIT;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
             END IF;
         END LOOP;
     END LOOP;
@@ -92,6 +106,12 @@ END;
 $$;
 COMMENT ON PROCEDURE @extschema@.mm_archive_in_batches(interval, boolean, bigint) IS
     'What archive_old_sessions() and mm_archive_sessions() share: commits says whether each batch is committed.';
+
+-- Two that archive take turns, by the transaction: each reads the tables that the other locks.
+CREATE FUNCTION @extschema@.mm_archive_turn() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT pg_advisory_xact_lock(hashtextextended('mindmeasure.archive', 0)) $$;
+COMMENT ON FUNCTION @extschema@.mm_archive_turn() IS 'Part of archive_old_sessions(): waits until nobody else archives in this moment.';
 
 CREATE FUNCTION @extschema@.mm_archive_cutoff(older_than interval) RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -182,6 +202,11 @@ DECLARE
     months timestamptz[];
 BEGIN
     PERFORM @extschema@.mm_archive_columns();
+    -- Another archiver may have had its turn.
+    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
+        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
+        RETURN '{}';
+    END IF;
     EXECUTE format('SELECT array_agg(DISTINCT date_trunc(''month'', created_at, ''UTC'')) FROM ONLY %s WHERE created_at < $1', leaf)
     INTO months USING cutoff;
     RETURN coalesce(months, '{}');
@@ -262,8 +287,13 @@ DECLARE
     new_name text;
     item text;
 BEGIN
+    -- Another archiver may have had its turn.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+        RETURN 0;
+    END IF;
     -- Before any lock. Nothing but an import of the past writes there.
     EXECUTE format('SELECT count(*) FROM ONLY %s', leaf) INTO rows;
+    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
     LOOP
         BEGIN
             -- Parents first, in the order in which readers and writers come.

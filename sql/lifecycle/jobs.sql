@@ -16,24 +16,28 @@ CREATE FUNCTION @extschema@.mm_schedule_jobs() RETURNS TABLE (job text, schedule
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    home text := current_setting('cron.database_name', true);
+    home text;
     others text;
 BEGIN
     IF NOT @extschema@.mm_caller_is_system() THEN
         RAISE EXCEPTION 'permission denied: mm_schedule_jobs() is for the system role'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Call it as a superuser, or as a login role that is a member of mindmeasure_system.';
     END IF;
-    IF home IS NULL THEN
-        RAISE EXCEPTION 'pg_cron is not loaded in this server' USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'Install it, set shared_preload_libraries = ''pg_cron'' and cron.database_name, restart, CREATE EXTENSION pg_cron. Without it: let another scheduler run what SELECT * FROM mm_jobs() lists.';
-    END IF;
-    IF home <> current_database() THEN
-        RAISE EXCEPTION 'pg_cron is in another database: %', home USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = format('Set cron.database_name = %L and restart; or, in %s: %s', current_database(), home,
-                (SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', j.job, j.schedule, j.command, current_database()), ' ') FROM @extschema@.mm_jobs() AS j));
-    END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
-        RAISE EXCEPTION 'pg_cron is loaded, but is no extension of this database yet' USING ERRCODE = 'object_not_in_prerequisite_state',
+        BEGIN
+            home := current_setting('cron.database_name', true);
+        EXCEPTION WHEN insufficient_privilege THEN
+            home := current_database(); -- loaded; a superuser is told more
+        END;
+        IF home IS NULL THEN
+            RAISE EXCEPTION 'pg_cron is not loaded in this server' USING ERRCODE = 'object_not_in_prerequisite_state',
+                HINT = 'Install it, set shared_preload_libraries = ''pg_cron'' and cron.database_name, restart, CREATE EXTENSION pg_cron. Without it: let another scheduler run what SELECT * FROM mm_jobs() lists.';
+        ELSIF home <> current_database() THEN
+            RAISE EXCEPTION 'pg_cron is in another database: %', home USING ERRCODE = 'object_not_in_prerequisite_state',
+                HINT = format('Set cron.database_name = %L and restart; or, in %s: %s', current_database(), home,
+                    (SELECT string_agg(format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', j.job, j.schedule, j.command, current_database()), ' ') FROM @extschema@.mm_jobs() AS j));
+        END IF;
+        RAISE EXCEPTION 'pg_cron is loaded, but is no extension of this database' USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'As a superuser: CREATE EXTENSION pg_cron;';
     END IF;
     IF NOT (SELECT rolcanlogin FROM pg_roles WHERE rolname = current_user) THEN

@@ -18,6 +18,7 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
+    PERFORM @extschema@.mm_keep_vacuum_off(sessions);
     LOOP
         BEGIN
             PERFORM @extschema@.mm_index_for_partitioning(sessions);
@@ -72,6 +73,7 @@ BEGIN
     PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
     EXECUTE format('SELECT date_trunc(''month'', least(min(created_at), now()), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''2 months'' FROM %s', sessions)
         INTO lowest, highest;
+    PERFORM @extschema@.mm_keep_vacuum_off(sessions);
     LOOP
         BEGIN
             PERFORM @extschema@.mm_index_for_partitioning(sessions);
@@ -236,7 +238,7 @@ BEGIN
             on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
                 THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
                      (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
-                ELSE regexp_replace(item.definition, '^(CREATE (UNIQUE )?INDEX \S+ ON) .*? (USING )', '\1 ONLY ' || parent || ' \3') END;
+                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
             IF item.comment IS NOT NULL THEN
                 after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
             END IF;

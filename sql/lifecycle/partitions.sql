@@ -17,6 +17,18 @@ CREATE FUNCTION @extschema@.mm_time_partitions(parent regclass)
 COMMENT ON FUNCTION @extschema@.mm_time_partitions(regclass) IS
     'The partitions of a table partitioned by time, oldest first: rows from from_time on, before to_time; infinite where there is no bound, NULL for the DEFAULT partition.';
 
+-- lock_timeout is below deadlock_timeout, at which a waiting lock calls an autovacuum off: that
+-- must happen before the short waits. This lock stands in nobody else's way, nor does its waiting.
+CREATE FUNCTION @extschema@.mm_keep_vacuum_off(relation regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s'
+    AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_keep_vacuum_off(regclass) IS
+    'Keeps vacuum and schema changes off a table until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
+
 CREATE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms'
@@ -44,6 +56,9 @@ BEGIN
         WHERE at >= p.from_time AND at < p.to_time;
         IF found IS NOT NULL THEN
             RETURN found;
+        END IF;
+        IF attempt = 1 THEN
+            PERFORM @extschema@.mm_keep_vacuum_off(p.partition) FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;
         END IF;
         BEGIN
             RETURN @extschema@.mm_make_time_partition(parent, unit, at);
@@ -167,18 +182,18 @@ BEGIN
         RAISE EXCEPTION 'parent, before: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'Give the partitioned table, and the time before which its partitions go.';
     END IF;
+    -- One at a time drops.
+    PERFORM @extschema@.mm_keep_vacuum_off(parent);
     LOOP
         SELECT p.partition INTO old FROM @extschema@.mm_time_partitions(parent) AS p
         WHERE p.to_time <= before ORDER BY p.to_time LIMIT 1;
         EXIT WHEN old IS NULL;
+        PERFORM @extschema@.mm_keep_vacuum_off(old);
         BEGIN
             -- In the order of readers, parent first, so that nobody deadlocks with them.
             EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
-            -- Somebody else may have dropped it meanwhile.
-            IF EXISTS (SELECT FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.partition = old) THEN
-                EXECUTE format('DROP TABLE %s', old);
-                dropped := dropped + 1;
-            END IF;
+            EXECUTE format('DROP TABLE %s', old);
+            dropped := dropped + 1;
             CONTINUE;
         EXCEPTION WHEN lock_not_available THEN
             IF attempt >= attempts THEN
@@ -269,7 +284,8 @@ CREATE FUNCTION @extschema@.mm_ensure_partitions(
     from_month date DEFAULT pg_catalog.timezone('UTC', pg_catalog.now())::pg_catalog.date,
     to_month date DEFAULT (pg_catalog.timezone('UTC', pg_catalog.now()) OPERATOR(pg_catalog.+) interval '3 months')::pg_catalog.date)
     RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '1s'
     AS $$
 DECLARE
     sessions CONSTANT regclass := '@extschema@.assessment_sessions';
@@ -297,6 +313,12 @@ BEGIN
     END IF;
     IF (SELECT relkind FROM pg_class WHERE oid = sessions) <> 'p' THEN
         RAISE NOTICE '% is not partitioned: SELECT mm_partition_sessions() first', sessions;
+        -- An interrupted mm_partition_sessions_in_steps() of yesterday or before: its CHECK would
+        -- refuse new sessions when its months are over.
+        IF EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = sessions AND c.conname = 'mm_time_range'
+                   AND (regexp_match(pg_get_constraintdef(c.oid), ' < ''([^'']+)'''))[1]::timestamptz < now() + interval '27 days') THEN
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT mm_time_range', sessions);
+        END IF;
     END IF;
     FOREACH line IN ARRAY tables LOOP
         unit := split_part(line, ' ', 2);

@@ -103,6 +103,7 @@ BEGIN
                 IF commits THEN
                     COMMIT;
                     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_show_progress(work.task, reached, NULL);
                 END IF;
             END LOOP;
         ELSE
@@ -116,6 +117,7 @@ BEGIN
                 IF commits THEN
                     COMMIT;
                     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_show_progress(work.task, reached, greatest(reached, work.due));
                 END IF;
             END LOOP;
         END IF;
@@ -172,8 +174,10 @@ BEGIN
             RETURN NEXT;
         ELSE
             FOR leaf, blocks, step IN
-                SELECT t.relid, b.blocks, b.step FROM pg_partition_tree(relation) AS t
-                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(t.relid) AS b WHERE t.isleaf
+                SELECT l.id, b.blocks, b.step
+                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
+                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
+                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
             LOOP
                 EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
                 INTO due USING cutoff;
@@ -203,7 +207,10 @@ BEGIN
         PERFORM @extschema@.mm_time_partition(relation, 'day', oldest);
     END LOOP;
     SELECT min(p.to_time) INTO oldest FROM @extschema@.mm_time_partitions(relation) AS p WHERE p.to_time <= before;
-    RETURN coalesce(@extschema@.mm_drop_time_partitions(relation, oldest), 0);
+    IF oldest IS NULL THEN
+        RETURN 0;
+    END IF;
+    RETURN @extschema@.mm_drop_time_partitions(relation, oldest);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_retention_drop_oldest(regclass, text, timestamptz) IS 'Part of mm_apply_retention(): drops the oldest partition that lies wholly before a time; how many that were, 0 or 1.';

@@ -121,20 +121,20 @@ prepare() { # DATABASE
         -c 'CREATE TABLE appointment (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, session_id uuid NOT NULL, user_id uuid NOT NULL, at timestamptz,
             FOREIGN KEY (session_id, user_id) REFERENCES session_keys (id, user_id) ON DELETE CASCADE)'
 }
-# The model v1.0 and the ledger are there already: COPY refuses these two tables as a whole, and
+# The model v1.0, the ledger and the default policies are there already: COPY refuses these three tables as a whole, and
 # with them the application's own models. Nothing else may be refused.
 prepare data_only
 "$PG_BIN/pg_restore" -d data_only "$WORK/data" >"$WORK/refused.log" 2>&1 || true
-check "data only as it is: mm_models and mm_schema_migrations are refused, nothing else" \
-    same_text <(printf '%s\n' mm_models mm_schema_migrations) <(sed -n 's/.*COPY failed for table "\([a-z_]*\)".*/\1/p' "$WORK/refused.log" | sort)
+check "data only as it is: mm_models, mm_schema_migrations and retention_policies are refused, nothing else" \
+    same_text <(printf '%s\n' mm_models mm_schema_migrations retention_policies) <(sed -n 's/.*COPY failed for table "\([a-z_]*\)".*/\1/p' "$WORK/refused.log" | sort)
 prepare data_after_truncate
-quietly data_after_truncate -c 'TRUNCATE mm_models, mm_schema_migrations'
-check "data only, the two tables emptied first" restore -d data_after_truncate "$WORK/data"
+quietly data_after_truncate -c 'TRUNCATE mm_models, mm_schema_migrations, retention_policies'
+check "data only, the three tables emptied first" restore -d data_after_truncate "$WORK/data"
 describe data_after_truncate "$WORK/seen"
-check "data only, the two tables emptied first: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
+check "data only, the three tables emptied first: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
 goes_on "$WORK/source" data_after_truncate "data only"
 prepare data_without_triggers
-quietly data_without_triggers -c 'TRUNCATE mm_models, mm_schema_migrations'
+quietly data_without_triggers -c 'TRUNCATE mm_models, mm_schema_migrations, retention_policies'
 check "data only --disable-triggers" restore --disable-triggers -d data_without_triggers "$WORK/data"
 describe data_without_triggers "$WORK/seen"
 check "data only --disable-triggers: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"

@@ -34,7 +34,7 @@ work() {
     WORKER=$!
 }
 victim() {
-    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'" 2>/dev/null || true
+    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE (application_name = 'victim' OR application_name LIKE 'mindmeasure: %') AND state = 'active'" 2>/dev/null || true
 }
 
 # kill_at MILLISECONDS SIGNAL: prints whether there was something to kill.

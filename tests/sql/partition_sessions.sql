@@ -7,6 +7,15 @@ SELECT * FROM no_plan();
 \ir lib/roles.psql
 \ir lib/people.psql
 
+-- a CHECK that an interrupted mm_partition_sessions_in_steps() left does not outlive its months
+SELECT mm_start_partitioning() \g /dev/null
+SELECT mm_ensure_partitions() \g /dev/null
+SELECT is((SELECT count(*) FROM pg_constraint WHERE conrelid = 'assessment_sessions'::regclass AND conname = 'mm_time_range'), 1::bigint, 'one of today stays: the call may be going on');
+ALTER TABLE assessment_sessions DROP CONSTRAINT mm_time_range;
+ALTER TABLE assessment_sessions ADD CONSTRAINT mm_time_range CHECK (created_at >= '1990-01-01 00:00+00'::timestamptz AND created_at < '2000-01-01 00:00+00'::timestamptz) NOT VALID;
+SELECT mm_ensure_partitions() \g /dev/null
+SELECT is((SELECT count(*) FROM pg_constraint WHERE conrelid = 'assessment_sessions'::regclass AND conname = 'mm_time_range'), 0::bigint, 'an old one is dropped by mm_ensure_partitions()');
+
 -- given rows of two months, and all that an operator may have hung on the table
 INSERT INTO assessment_sessions (user_id, created_at) SELECT spec.carol(), now() - n * interval '3 days' FROM generate_series(0, 20) AS n;
 CREATE ROLE spec_reader;
