@@ -18,11 +18,18 @@ equals() { # WANTED SEEN: prints the difference
     [[ $1 == "$2" ]] || echo "wanted $1, got $2"
 }
 
-# wait_for_server: after a kill the postmaster restarts everything.
+# The checkpointer is started anew after a crash: by it one sees that the server has noticed.
+checkpointer() {
+    sql_value postgres "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'" 2>/dev/null || true
+}
+# wait_for_server: after kill_at has killed, the postmaster restarts everything.
 wait_for_server() {
-    local try
-    for ((try = 0; try < 300; try++)); do
-        if sql postgres -At -c 'SELECT 1' >/dev/null 2>&1; then return; fi
+    local try now before=''
+    [[ ! -s $WORK/checkpointer ]] || before=$(cat "$WORK/checkpointer")
+    rm -f "$WORK/checkpointer"
+    for ((try = 0; try < 1200; try++)); do
+        now=$(checkpointer)
+        if [[ -n $now && $now != "$before" ]]; then return; fi
         sleep 0.05
     done
     die 4 "the server did not come back" "see ${CLUSTER_DIR[$CLUSTER]}/log"
@@ -33,8 +40,9 @@ work() {
     PGAPPNAME=victim sql "$1" -At -c "$2" >"$WORK/out" 2>"$WORK/err" &
     WORKER=$!
 }
+# Its name changes while it says how far it is.
 victim() {
-    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'" 2>/dev/null || true
+    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE (application_name = 'victim' OR application_name LIKE 'mindmeasure: %') AND state = 'active'" 2>/dev/null || true
 }
 
 # kill_at MILLISECONDS SIGNAL: prints whether there was something to kill.
@@ -43,8 +51,9 @@ kill_at() {
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
     pid=$(victim)
     [[ -n $pid ]] || { echo missed; return; }
+    checkpointer >"$WORK/checkpointer"
     # It may have ended since.
-    kill "-$2" "$pid" 2>/dev/null || { echo missed; return; }
+    kill "-$2" "$pid" 2>/dev/null || { rm -f "$WORK/checkpointer"; echo missed; return; }
     echo killed
 }
 

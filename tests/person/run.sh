@@ -67,6 +67,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
         equals "0 $OTHERS" "$(sql_value victim "SELECT count(*) FROM row_history WHERE user_id = '$PERSON'") $(rows victim false)")"
 done
 echo "# killed $hit, of which $finished had been done"
+result 'at least one erasure was hit' "$([[ $hit -gt 0 ]] || echo 'not one of them')"
 
 # ---- restore ----------------------------------------------------------------------------------------
 MOMENT=$(sql_value filled 'SELECT clock_timestamp()')
@@ -93,6 +94,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
         equals "$OTHERS" "$(rows victim false)")"
 done
 echo "# killed $hit"
+result 'at least one restore was hit' "$([[ $hit -gt 0 ]] || echo 'not one of them')"
 
 # ---- very many sessions -----------------------------------------------------------------------------
 fresh large
