@@ -27,6 +27,11 @@ for version in ${RELEASED[@]+"${RELEASED[@]}"}; do
     check "$version: its script is frozen" grep -q -F "  sql/mindmeasure--$version.sql" "$HERE/released.sha256"
     check "$version: its script is installed as it was released" cmp "sql/mindmeasure--$version.sql" "$INSTALLED/mindmeasure--$version.sql"
 done
+# After a release the sources give another script only under another version.
+if [[ -f target/generated/mindmeasure--$PRESENT.sql && -f sql/mindmeasure--$PRESENT.sql ]]; then
+    check "$PRESENT: the sources still give what was released (if not: scripts/release.sh begin NEXT_VERSION)" \
+        python3 scripts/release.py same "sql/mindmeasure--$PRESENT.sql" "target/generated/mindmeasure--$PRESENT.sql"
+fi
 
 # The library goes on holding what the functions of older versions call.
 nm -D --defined-only "$LIBRARY" | awk '{ print $3 }' | sort -u >"$WORK/symbols"
@@ -148,7 +153,15 @@ update() {
     like_fresh pinned "$name, restored under its version"
 }
 
+update_path() { # FROM
+    [[ $(sql_value postgres "SELECT count(*) FROM pg_extension_update_paths('mindmeasure') WHERE source = '$1' AND target = '$PRESENT' AND path IS NOT NULL") == 1 ]]
+}
+
 cluster_start upgrade
+for version in "${VERSIONS[@]}"; do
+    [[ $version == "$PRESENT" ]] || check "there is a way from $version to $PRESENT (if not: scripts/release.sh draft $version)" update_path "$version"
+done
+[[ $FAILED -eq 0 ]] || finish
 for version in "${VERSIONS[@]}"; do
     update "$version" public flat
     update "$version" 'mm x' flat
