@@ -105,6 +105,24 @@ with_kept() {
     "$PG_BIN/pg_restore" -d "$1" "$WORK/kept.dump"
 }
 
+# interrupted DATABASE FROM DESCRIPTION: an update that may not wait changes nothing; grants of one's own are named.
+interrupted() {
+    local holder
+    sql "$1" -c "DO \$\$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO reporter', (SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.proname = 'mm_json_schema')); END \$\$"
+    "$PG_BIN/psql" -X -d "$1" -c "SELECT pg_advisory_lock(hashtextextended('mindmeasure.mm_migrate', 0))" -c 'SELECT pg_sleep(600)' >"$WORK/holder" 2>&1 &
+    holder=$!
+    until [[ $(sql_value "$1" "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == 1 ]]; do sleep 0.1; done
+    check "$3: with lock_timeout a blocked update gives up" bash -c \
+        "'$PG_BIN/psql' -X -d '$1' -c \"SET lock_timeout = '200ms'\" -c 'ALTER EXTENSION mindmeasure UPDATE' 2>&1 | grep 'lock timeout'"
+    check "$3: and has changed nothing" test "$(sql_value "$1" "SELECT extversion FROM pg_extension WHERE extname = 'mindmeasure'")" = "$2"
+    sql "$1" -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    wait "$holder" || true
+    sql postgres -c "CREATE DATABASE warned TEMPLATE $1"
+    check "$3: a grant of one's own is named" bash -c \
+        "'$PG_BIN/psql' -X -d warned -c 'ALTER EXTENSION mindmeasure UPDATE' 2>&1 | grep 'WARNING:.*mm_json_schema.*was granted to reporter'"
+    sql postgres -c 'DROP DATABASE warned'
+}
+
 # update FROM SCHEMA SHAPE
 update() {
     local from=$1 name="$1, $3 in $2"
@@ -132,6 +150,7 @@ update() {
     PGOPTIONS='-c client_min_messages=warning' sql old -f "$HERE/update.sql" >"$WORK/long" 2>&1 || true
     check "$name: ALTER EXTENSION UPDATE reads no table from end to end, and writes none anew" same_text /dev/null "$WORK/long"
     like_fresh old "$name"
+    [[ $from == "$PRESENT" ]] || interrupted closed "$from" "$name"
     # row_security off is how a restore is told; an update is none.
     check "$name: ALTER EXTENSION UPDATE with row_security off" quietly closed -c 'SET row_security = off' -c 'ALTER EXTENSION mindmeasure UPDATE'
     like_fresh closed "$name, row_security off"
@@ -158,6 +177,7 @@ update_path() { # FROM
 }
 
 cluster_start upgrade
+sql postgres -c 'CREATE ROLE reporter'
 for version in "${VERSIONS[@]}"; do
     [[ $version == "$PRESENT" ]] || check "there is a way from $version to $PRESENT (if not: scripts/release.sh draft $version)" update_path "$version"
 done
