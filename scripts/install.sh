@@ -13,8 +13,13 @@ cd "$MM_ROOT"
 extensions=$("$PG_CONFIG" --sharedir)/extension
 
 # released_scripts DIR: cargo pgrx brings the present version's full script and the update scripts;
-# those of released versions, as they were released, are brought here.
+# those of released versions, as they were released, are brought here. What the sources give is kept
+# aside: tests/upgrade holds it against the release, where the present version is one.
 released_scripts() {
+    local present
+    present=$(sed -n "s/^default_version = '\(.*\)'$/\1/p" "$1/mindmeasure.control")
+    mkdir -p target/generated
+    cp "$1/mindmeasure--$present.sql" target/generated/
     find sql -maxdepth 1 -name 'mindmeasure--*.sql' ! -name 'mindmeasure--*--*' \
         -exec cp --remove-destination {} "$1" \;
 }

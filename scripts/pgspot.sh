@@ -45,7 +45,7 @@ ensure_pgspot() {
 check_file() {
     local copy output status=0
     copy=$(mktemp)
-    { printf '%s' "$3"; cat "$1"; } >"$copy"
+    { printf '%s\n' "$3"; cat "$1"; } >"$copy"
     output=$("$VENV/bin/pgspot" "$copy") || status=$?
     rm -f "$copy"
     printf '%s\n' "$output" |
@@ -56,12 +56,21 @@ check_file() {
     fi
 }
 
+# updated_script FILE: for mindmeasure--A--B.sql the full script of A. An update may replace what A has made.
+updated_script() {
+    local name=${1##*/}
+    if [[ $name == mindmeasure--*--* ]]; then
+        cat "${1%/*}/${name%--*}.sql"
+        printf '\n'
+    fi
+}
+
 all_findings() {
     local file installed
     installed=$("$PG_CONFIG" --sharedir)/extension
     for file in "$installed"/mindmeasure--*.sql; do
         [[ -f $file ]] || die 3 "no install script in $installed" "install the extension first"
-        check_file "$file" "${file##*/}" ''
+        check_file "$file" "${file##*/}" "$(updated_script "$file")"
     done
     for file in "$MM_ROOT"/sql/migrations/*.sql; do
         # mm_migrate() runs them under exactly this search_path.

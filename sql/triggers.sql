@@ -229,14 +229,18 @@ BEGIN
     -- Every pg_dump script turns row_security off; anybody else may too, so only a superuser counts, and not
     -- through a definer function. Elsewhere a second row with the key is an error.
     IF current_setting('row_security') = 'off' AND (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user) THEN
-        EXECUTE format('DELETE FROM %I.%I WHERE %I = ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[0]) USING NEW;
+        EXECUTE (
+            SELECT format('DELETE FROM %I.%I WHERE ', TG_TABLE_SCHEMA, TG_TABLE_NAME)
+                   || string_agg(format('%I = ($1).%I', a.attname, a.attname), ' AND ')
+            FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+            WHERE i.indrelid = TG_RELID AND i.indisprimary) USING NEW;
         -- Of a flag that one row may have: the dump says which.
-        IF TG_NARGS > 1 THEN
-            EXECUTE format('UPDATE %I.%I SET %I = false WHERE %I AND ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[1], TG_ARGV[1], TG_ARGV[1]) USING NEW;
+        IF TG_NARGS > 0 THEN
+            EXECUTE format('UPDATE %I.%I SET %I = false WHERE %I AND ($1).%I', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[0], TG_ARGV[0]) USING NEW;
         END IF;
     END IF;
     RETURN NEW;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_take_restored_row() IS
-    'Trigger on the tables that CREATE EXTENSION fills: in a data-only restore the row of the dump takes the place of the one with the same key, the column named as first argument; the second names a flag that one row may have.';
+    'Trigger on the tables that CREATE EXTENSION fills: in a data-only restore the row of the dump takes the place of the one with the same primary key. The argument names a flag that one row may have.';

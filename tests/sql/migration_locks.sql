@@ -65,6 +65,15 @@ FROM (VALUES
     ('months', 'ALTER TABLE months ATTACH PARTITION month FOR VALUES FROM (''2025-01-01'') TO (''2025-02-01'')', 'ShareUpdateExclusive'),
     ('months', 'CREATE TABLE another PARTITION OF months FOR VALUES FROM (''2025-01-01'') TO (''2025-02-01'')', 'AccessExclusive')
 ) AS s (relation, statement, wanted);
+ROLLBACK;
+
+-- mm_migrate() with nothing to apply.
+BEGIN;
+SELECT is((SELECT count(*) FROM mm_migrate()), 0::bigint, 'given nothing to apply');
+SELECT is_empty($$SELECT l.relation::regclass, l.mode FROM pg_locks AS l
+    WHERE l.pid = pg_backend_pid() AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')$$,
+    'mm_migrate() stops neither readers nor writers');
+SELECT isnt_empty($$SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'$$, 'and holds an advisory lock: one at a time');
 SELECT * FROM finish();
 ROLLBACK;
 DROP TABLE sample, months, month;

@@ -27,6 +27,11 @@ for version in ${RELEASED[@]+"${RELEASED[@]}"}; do
     check "$version: its script is frozen" grep -q -F "  sql/mindmeasure--$version.sql" "$HERE/released.sha256"
     check "$version: its script is installed as it was released" cmp "sql/mindmeasure--$version.sql" "$INSTALLED/mindmeasure--$version.sql"
 done
+# After a release the sources give another script only under another version.
+if [[ -f target/generated/mindmeasure--$PRESENT.sql && -f sql/mindmeasure--$PRESENT.sql ]]; then
+    check "$PRESENT: the sources still give what was released (if not: scripts/release.sh begin NEXT_VERSION)" \
+        python3 scripts/release.py same "sql/mindmeasure--$PRESENT.sql" "target/generated/mindmeasure--$PRESENT.sql"
+fi
 
 # The library goes on holding what the functions of older versions call.
 nm -D --defined-only "$LIBRARY" | awk '{ print $3 }' | sort -u >"$WORK/symbols"
@@ -100,6 +105,24 @@ with_kept() {
     "$PG_BIN/pg_restore" -d "$1" "$WORK/kept.dump"
 }
 
+# interrupted DATABASE FROM DESCRIPTION: an update that may not wait changes nothing; grants of one's own are named.
+interrupted() {
+    local holder
+    sql "$1" -c "DO \$\$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO reporter', (SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.proname = 'mm_json_schema')); END \$\$"
+    "$PG_BIN/psql" -X -d "$1" -c "SELECT pg_advisory_lock(hashtextextended('mindmeasure.mm_migrate', 0))" -c 'SELECT pg_sleep(600)' >"$WORK/holder" 2>&1 &
+    holder=$!
+    until [[ $(sql_value "$1" "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == 1 ]]; do sleep 0.1; done
+    check "$3: with lock_timeout a blocked update gives up" bash -c \
+        "'$PG_BIN/psql' -X -d '$1' -c \"SET lock_timeout = '200ms'\" -c 'ALTER EXTENSION mindmeasure UPDATE' 2>&1 | grep 'lock timeout'"
+    check "$3: and has changed nothing" test "$(sql_value "$1" "SELECT extversion FROM pg_extension WHERE extname = 'mindmeasure'")" = "$2"
+    sql "$1" -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    wait "$holder" || true
+    sql postgres -c "CREATE DATABASE warned TEMPLATE $1"
+    check "$3: a grant of one's own is named" bash -c \
+        "'$PG_BIN/psql' -X -d warned -c 'ALTER EXTENSION mindmeasure UPDATE' 2>&1 | grep 'WARNING:.*mm_json_schema.*was granted to reporter'"
+    sql postgres -c 'DROP DATABASE warned'
+}
+
 # update FROM SCHEMA SHAPE
 update() {
     local from=$1 name="$1, $3 in $2"
@@ -127,6 +150,7 @@ update() {
     PGOPTIONS='-c client_min_messages=warning' sql old -f "$HERE/update.sql" >"$WORK/long" 2>&1 || true
     check "$name: ALTER EXTENSION UPDATE reads no table from end to end, and writes none anew" same_text /dev/null "$WORK/long"
     like_fresh old "$name"
+    [[ $from == "$PRESENT" ]] || interrupted closed "$from" "$name"
     # row_security off is how a restore is told; an update is none.
     check "$name: ALTER EXTENSION UPDATE with row_security off" quietly closed -c 'SET row_security = off' -c 'ALTER EXTENSION mindmeasure UPDATE'
     like_fresh closed "$name, row_security off"
@@ -148,7 +172,16 @@ update() {
     like_fresh pinned "$name, restored under its version"
 }
 
+update_path() { # FROM
+    [[ $(sql_value postgres "SELECT count(*) FROM pg_extension_update_paths('mindmeasure') WHERE source = '$1' AND target = '$PRESENT' AND path IS NOT NULL") == 1 ]]
+}
+
 cluster_start upgrade
+sql postgres -c 'CREATE ROLE reporter'
+for version in "${VERSIONS[@]}"; do
+    [[ $version == "$PRESENT" ]] || check "there is a way from $version to $PRESENT (if not: scripts/release.sh draft $version)" update_path "$version"
+done
+[[ $FAILED -eq 0 ]] || finish
 for version in "${VERSIONS[@]}"; do
     update "$version" public flat
     update "$version" 'mm x' flat
