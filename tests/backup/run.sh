@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The backup tiers of deploy/backup, run for real: pgBackRest and age, restores to a moment and from an
 # archive, wrong keys, damage, a full disk, interruptions, rotation of keys, and a moved clock.
-# MINDMEASURE_FULL=1: a year of weekly archives, eight of annual ones and 45 nights, each taken in full.
+# MINDMEASURE_FULL=1: 45 nights, and every one of the weekly and annual archives is taken and not copied.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh

@@ -20,13 +20,13 @@ taken() {
 expire_at() { moved "$(date -u -d "$1" '+%F %T')" env ${2:+"$2"} "$SCRIPTS/backup.sh" expire; }
 
 # The numbers of archives right after one was taken, and six days later. The short
-# form lets expiry run every tenth week while nothing may go.
+# form lets expiry run every 25th week while nothing may go.
 weeks() {
     local week at fewest=999 most=0 count oldest
     for ((week = 0; week < 57; week++)); do
         at=$(date -u -d "@$((EPOCH + week * 7 * 86400))" '+%F %T')
         taken weekly "$at" || return 1
-        [[ $week -ge 50 || $((week % 10)) -eq 0 || ${MINDMEASURE_FULL:-0} == 1 ]] || continue
+        [[ $week -ge 51 || $((week % 25)) -eq 0 || ${MINDMEASURE_FULL:-0} == 1 ]] || continue
         expire_at "$at 3 hours" >>"$WORK/moved.log" 2>&1 || { tail -n 5 "$WORK/moved.log"; return 1; }
         count=$(names weekly | wc -l)
         if [[ $week -ge 54 ]]; then
@@ -67,11 +67,13 @@ check 'with CATCH_UP=yes they go, but never the newest' expire_at '2045-06-01 00
 check 'the newest stays' equals "$(tail -n 1 <<<"$before")" "$(names annual)"
 
 # ---- daily backups and WAL ---------------------------------------------------------------
-# A small cluster and pgBackRest read the clock from one file. 9 nights show the
-# window of WAL, 45 the thirty days.
+# A small cluster and pgBackRest read the clock from one file.
+if [[ ${MINDMEASURE_FULL:-0} != 1 ]]; then
+    echo '# 45 nights of full backups are in the long form'
+    return 0
+fi
 CLOCK=$WORK/clock
-NIGHTS=9
-[[ ${MINDMEASURE_FULL:-0} != 1 ]] || NIGHTS=45
+NIGHTS=45
 DAY=86400
 HOUR=3600
 set_clock() { # SECONDS ahead of the real one
