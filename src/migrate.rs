@@ -34,6 +34,7 @@ migrations! {
     3 since [1, 0, 0] => "V003__enhance_analysis_tables.sql",
     4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
     5 since [1, 0, 0] => "V005__add_session_archive.sql",
+    11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
 }
 
 impl Migration {
