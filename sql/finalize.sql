@@ -175,7 +175,7 @@ DO $settings$
 DECLARE
     function text;
 BEGIN
-    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)', 'mm_fit_calibration(uuid, text)'] LOOP
+    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)', 'mm_fit_calibration(uuid, text)', 'mm_fuse_batch(uuid[], uuid[], timestamptz[])'] LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET enable_seqscan = off', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET plan_cache_mode = force_generic_plan', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET jit = off', function);
@@ -187,6 +187,8 @@ COMMENT ON FUNCTION @extschema@.mm_fuse_session(uuid, boolean) IS
     'Scores a session from its newest analyses and returns its row of fusion_outputs; in one transaction and exactly once: called again it returns the stored row. refresh => true scores modalities that arrived since. Caller: the system role, or the session''s person. Errors: P0002 no such session, MM001 no analysis, MM002 archived, 22004 NULL, 40001 under REPEATABLE READ when another session of the person was scored meanwhile. Call it in FROM: in a select list the expressions beside it run twice.';
 COMMENT ON FUNCTION @extschema@.mm_fuse_pending(integer) IS
     'Queue worker: scores up to max_sessions (1 or more) sessions whose expected analyses have all arrived, or whose newest is older than mindmeasure.settle_interval, and refreshes scored ones that got a further modality within mindmeasure.refresh_window; each person''s oldest first. A session that cannot be scored becomes failed with its failure_reason and stops nothing. Several workers may run at once. Returns the number scored. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_fuse_batch(uuid[], uuid[], timestamptz[]) IS
+    'Part of mm_fuse_pending(): scores sessions that have no score, a person''s side by side and oldest first, each given by its id, its person and its time; returns those it left alone, to be scored one by one.';
 COMMENT ON FUNCTION @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid) IS
     'The sessions that mm_fuse_pending() would score: settled is the time before which a newest analysis must lie, window_start the oldest late analysis looked at, person one person or NULL for all; refresh says that the session is scored already.';
 COMMENT ON FUNCTION @extschema@.mm_update_baselines(uuid) IS

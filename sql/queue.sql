@@ -6,8 +6,26 @@ CREATE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) R
 DECLARE
     settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
     window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together.
+    batch_size CONSTANT integer := 200;
+    people CURSOR FOR
+        SELECT r.user_id,
+               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
+               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
+               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
+        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
+        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
     person record;
-    ready record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    one record;
+    left_over uuid[];
+    done integer;
     scored bigint := 0;
     taken integer := 0;
     state text;
@@ -21,42 +39,92 @@ BEGIN
         RAISE EXCEPTION 'max_sessions: must be 1 or more'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
     END IF;
-    FOR person IN
-        SELECT r.user_id FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
-        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id
-    LOOP
-        EXIT WHEN taken >= max_sessions;
-        CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-        -- Read again under the lock: another worker may just have committed these.
-        FOR ready IN
-            SELECT r.session_id, r.created_at, r.refresh
-            FROM @extschema@.mm_ready_sessions(settled, window_start, person.user_id) AS r
-            ORDER BY r.created_at, r.session_id
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
         LOOP
-            EXIT WHEN taken >= max_sessions;
-            PERFORM FROM @extschema@.assessment_sessions AS s
-            WHERE s.id = ready.session_id AND s.created_at = ready.created_at FOR UPDATE SKIP LOCKED;
-            -- Somebody is writing this session: it and the person's later ones wait for the next call.
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
             EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
+               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
+               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
+               array_agg(r.id ORDER BY r.place) AS all_sessions,
+               array_agg(r.at ORDER BY r.place) AS all_times,
+               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
+               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
+        INTO together
+        FROM ready AS r;
+
+        left_over := '{}';
+        IF together.sessions IS NOT NULL THEN
             BEGIN
-                PERFORM @extschema@.mm_fuse_session(ready.session_id, ready.refresh);
+                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
+            EXCEPTION WHEN OTHERS THEN
+                -- One of them; which one is found out below.
+                left_over := together.sessions;
+            END;
+            done := cardinality(together.sessions) - cardinality(left_over);
+            scored := scored + done;
+            taken := taken + done;
+        END IF;
+
+        FOR one IN
+            SELECT w.id AS session_id, w.at AS created_at, w.refresh
+            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
+            WHERE w.id = ANY (left_over || together.mixed)
+            ORDER BY w.place
+        LOOP
+            BEGIN
+                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
                 scored := scored + 1;
                 taken := taken + 1;
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
                 -- Not the session's fault: retried by the next call, and not counted, so that such
                 -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR ready.refresh THEN
-                    RAISE WARNING 'session %: % %', ready.session_id, state, reason;
+                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR one.refresh THEN
+                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
                 ELSE
                     taken := taken + 1;
                     UPDATE @extschema@.assessment_sessions AS s
                     SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                    WHERE s.id = ready.session_id AND s.created_at = ready.created_at;
+                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
                 END IF;
             END;
         END LOOP;
     END LOOP;
+    CLOSE people;
     RETURN scored;
 END;
 $$;

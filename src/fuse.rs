@@ -1,7 +1,7 @@
 //! mm_fuse_session(): the main job. In one transaction and exactly once.
 
 use mindmeasure_scoring::{
-    outcome, score, Baseline, Kept, Modality, Outcomes, OwnRate, Scored, Stored,
+    outcome, score, Baseline, Kept, Modality, Outcomes, OwnRate, Scored, Session, Stored,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::JsonbText;
-use crate::load::{self, four, metric_baseline, Columns};
+use crate::load::{self, four, metric_baseline, Before, Columns};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
-use crate::store::{self, Identity, Learnt};
+use crate::store::{self, Identity, Lessons, Score};
 
 const IDENTIFY: &str = include_str!("../sql/scoring/identify.sql");
 const STORED: &str = include_str!("../sql/scoring/stored.sql");
@@ -165,37 +165,33 @@ fn fuse_locked(
         identify(client, schema, session_id)?.check_place()?;
         return Err(Error::UnknownSession);
     };
-    if loaded.scored && !found.scored {
+    if loaded.before.scored && !found.scored {
         // Somebody else scored it while we waited: their model counts.
         let found = identify(client, schema, session_id)?;
         return fuse_locked(client, schema, found, refresh);
     }
     if prepared.model.fusion.outcome_half_life_days.is_some() {
-        loaded.person.outcomes = decayed(client, schema, prepared, &identity)?;
+        loaded.before.person.outcomes = decayed(client, schema, prepared, &identity)?;
     }
-    if !loaded.scored {
-        if !loaded.session.arrived.contains(&true) {
+    let (session, before) = (&loaded.session, &loaded.before);
+    if !before.scored {
+        if !session.arrived.contains(&true) {
             return Err(Error::NoAnalysis);
         }
-        let scored = score(&prepared.model, &loaded.person, &loaded.session, None);
-        return write(client, schema, prepared, identity, &loaded.session, scored);
+        let scored = score(&prepared.model, &before.person, session, None);
+        return write(client, schema, prepared, identity, session, before, scored);
     }
     let stored = stored_row(client, schema, session_id)?;
     let nothing_new = Modality::ALL.into_iter().all(|modality| {
-        !loaded.session.arrived[modality.index()]
+        !session.arrived[modality.index()]
             || stored.arrived.iter().any(|name| name == modality.as_str())
     });
     if !refresh || nothing_new {
         return Ok(stored.row);
     }
     let kept = stored.kept(prepared)?;
-    let scored = score(
-        &prepared.model,
-        &loaded.person,
-        &loaded.session,
-        Some(&kept),
-    );
-    write(client, schema, prepared, identity, &loaded.session, scored)
+    let scored = score(&prepared.model, &before.person, session, Some(&kept));
+    write(client, schema, prepared, identity, session, before, scored)
 }
 
 /// The person's outcomes before a session where old ones are worth less.
@@ -220,30 +216,29 @@ fn write(
     schema: &Schema,
     prepared: &Prepared,
     identity: Identity,
-    session: &mindmeasure_scoring::Session,
+    session: &Session,
+    before: &Before,
     scored: Scored,
 ) -> Result<Row> {
-    let outcome = match scored.self_report {
-        None => None,
-        Some(composite) => {
-            let earlier = load::reports(client, schema, identity.user_id, identity.created_at)?;
-            outcome::worse(&earlier, composite, &prepared.model.outcome)
-        }
-    };
-    let learnt = Learnt {
-        features: scored.baselines.clone(),
-        metrics: scored.metrics.clone(),
-        outcome,
-    };
-    let (created_at, drivers) = store::score(
-        client,
-        schema,
-        &prepared.model,
+    let model = &prepared.model;
+    let outcome = scored
+        .self_report
+        .and_then(|composite| outcome::worse(&before.reports, composite, &model.outcome));
+    let mut lessons = Lessons::default();
+    lessons.add(
+        identity.user_id,
+        model,
+        &before.person,
+        &scored.baselines,
+        &scored.metrics,
+    )?;
+    let row = Score {
         identity,
         session,
-        &scored,
-        &learnt,
-    )?;
+        scored: &scored,
+        outcome,
+    };
+    let (created_at, drivers) = store::score(client, schema, model, &row, &lessons)?;
     Ok(Row {
         session_id: identity.session_id,
         user_id: identity.user_id,
@@ -254,7 +249,7 @@ fn write(
         uncertainty: scored.uncertainty,
         qc_overall: scored.qc_overall.as_str().to_owned(),
         drivers,
-        model_version: prepared.model.model_version.clone(),
+        model_version: model.model_version.clone(),
         created_at,
     })
 }

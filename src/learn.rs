@@ -2,7 +2,7 @@
 
 use mindmeasure_scoring::history::recent;
 use mindmeasure_scoring::{
-    outcome, score, Baseline, Metric, Model, OwnRate, Past, Person, Qc, Session, Smoothed, Watch,
+    outcome, score, Metric, Model, OwnRate, Past, Person, Qc, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -14,7 +14,7 @@ use crate::error::{or_raise, Error, Result};
 use crate::load::Columns;
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
-use crate::store::{self, Identity, Learnt};
+use crate::store::{self, Identity, Learnt, Lessons, Score};
 
 /// Scores all of a person's scored sessions anew with the active model; returns how many.
 #[pg_extern(volatile, security_definer)]
@@ -67,9 +67,9 @@ fn replay(user_id: Option<Uuid>, schema: &Schema, write: Write) -> Result<i64> {
         }
     }
     Spi::connect_mut(|client| {
-        let learnt = replay.learnt();
-        store::baselines(client, schema, &prepared.model, user_id, &learnt)?;
-        store::forget_others(client, schema, &prepared.model, user_id, &learnt)?;
+        let learnt = replay.learnt(&prepared.model, user_id)?;
+        store::baselines(client, schema, &learnt)?;
+        store::forget_others(client, schema, user_id, &learnt)?;
         if write == Write::Scores {
             // What was derived from a score that is gone.
             schema
@@ -176,6 +176,7 @@ impl Replay {
             .plan
             .past(client, &prepared.model, user_id, after)?;
         let mut last = None;
+        let mut results = Vec::with_capacity(sessions.len());
         for (session_id, session) in &sessions {
             let created_at = TimestampWithTimeZone::try_from(session.at_us)
                 .map_err(|_| Error::Stored("created_at".into()))?;
@@ -192,25 +193,6 @@ impl Replay {
                     .collect();
                 outcome::worse(&reports, composite, &prepared.model.outcome)
             });
-            if write == Write::Scores {
-                let identity = Identity {
-                    session_id: *session_id,
-                    user_id,
-                    created_at,
-                };
-                store::score(
-                    client,
-                    schema,
-                    &prepared.model,
-                    identity,
-                    session,
-                    &scored,
-                    &Learnt {
-                        outcome,
-                        ..Learnt::default()
-                    },
-                )?;
-            }
             if let Some(worse) = outcome {
                 self.told(session.at_us, *session_id.as_bytes(), worse);
             }
@@ -227,6 +209,26 @@ impl Replay {
                 .then_some(100.0 * (1.0 - scored.p_worse_fused));
             self.history.push(Past::new(session.at_us, y, session.mood));
             self.scored += 1;
+            let identity = Identity {
+                session_id: *session_id,
+                user_id,
+                created_at,
+            };
+            results.push((identity, session, scored, outcome));
+        }
+        if write == Write::Scores {
+            let rows: Vec<Score<'_>> = results
+                .iter()
+                .map(|(identity, session, scored, outcome)| Score {
+                    identity: *identity,
+                    session,
+                    scored,
+                    outcome: *outcome,
+                })
+                .collect();
+            // Baselines come at the end, once.
+            let lessons = Lessons::default();
+            store::scores(client, schema, &prepared.model, &rows, &lessons)?;
         }
         Ok(last)
     }
@@ -269,23 +271,19 @@ impl Replay {
         count
     }
 
-    fn learnt(&self) -> Learnt {
-        let learnt = |baseline: &&Baseline| baseline.n > 0.0;
-        Learnt {
-            features: self
-                .person
-                .baselines
-                .iter()
-                .copied()
-                .enumerate()
-                .filter(|(_, baseline)| learnt(&baseline))
-                .collect(),
-            metrics: Metric::ALL
-                .into_iter()
-                .map(|metric| (metric, self.person.metrics[metric]))
-                .filter(|(_, baseline)| learnt(&baseline))
-                .collect(),
-            outcome: None,
+    fn learnt(&self, model: &Model, user_id: Uuid) -> Result<Learnt> {
+        let mut learnt = Learnt::default();
+        for (index, baseline) in self.person.baselines.iter().enumerate() {
+            if baseline.n > 0.0 {
+                learnt.add_feature(user_id, model, index, *baseline)?;
+            }
         }
+        for metric in Metric::ALL {
+            let baseline = self.person.metrics[metric];
+            if baseline.n > 0.0 {
+                learnt.add_metric(user_id, metric, baseline);
+            }
+        }
+        Ok(learnt)
     }
 }

@@ -6,6 +6,7 @@
 
 pgrx::pg_module_magic!(name, version);
 
+mod batch;
 mod calibrate;
 mod caller;
 mod chart;

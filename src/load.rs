@@ -17,21 +17,38 @@ use crate::sql::{Query, Schema};
 
 const DOCUMENTS: &str = include_str!("../sql/scoring/documents.sql");
 const PERSON: &str = include_str!("../sql/scoring/person.sql");
+const PERSON_BATCH: &str = include_str!("../sql/scoring/person_batch.sql");
 const ONE_SESSION: &str = include_str!("../sql/scoring/one_session.sql");
+const SESSION_BATCH: &str = include_str!("../sql/scoring/session_batch.sql");
 const PAST_SESSIONS: &str = include_str!("../sql/scoring/past_sessions.sql");
+
+const SCORED_MEANWHILE: &str =
+    "EXISTS (SELECT FROM @extschema@.fusion_outputs AS x WHERE x.session_id = $1)";
+const SCORED_LATER: &str = "(EXISTS (SELECT FROM @extschema@.fusion_outputs AS x WHERE x.user_id = w.person AND x.session_created_at >= w.before)
+     OR EXISTS (SELECT FROM @extschema@.session_outcomes AS x WHERE x.user_id = w.person AND x.session_created_at >= w.before))";
 
 /// The queries that load what one model needs.
 pub struct LoadPlan {
     one: Query,
     past: Query,
-    feature_names: Vec<String>,
+    sessions: Query,
+    people: Query,
     feature_index: HashMap<String, usize>,
 }
 
-/// A session and the person before it, or the fact that it has been scored meanwhile.
+/// A session and the person before it.
 pub struct Loaded {
     pub session: Session,
+    pub before: Before,
+}
+
+/// A person before a session.
+pub struct Before {
     pub person: Person,
+    /// The self-reports of all earlier sessions, in order; none where they were not asked for.
+    pub reports: Vec<f64>,
+    /// Whether the session has been scored meanwhile; of many, whether there is a score or an
+    /// outcome that is not earlier than the first session.
     pub scored: bool,
 }
 
@@ -54,20 +71,28 @@ impl LoadPlan {
                 .replace("@documents@", &columns)
                 .replace("@source@", source)
         };
+        let person = |person: &str, before: &str, scored: &str, reports: &str| {
+            PERSON
+                .replace("@person@", person)
+                .replace("@before@", before)
+                .replace("@scored@", scored)
+                .replace("@reports@", reports)
+        };
         LoadPlan {
             one: Query::new(schema.qualify(&format!(
-                "SELECT d.*, k.* FROM ({}) AS d CROSS JOIN ({PERSON}) AS k",
-                documents(ONE_SESSION)
+                "SELECT d.*, k.* FROM ({}) AS d CROSS JOIN LATERAL ({}) AS k",
+                documents(ONE_SESSION),
+                person("$2", "$3", SCORED_MEANWHILE, "d.mood IS NOT NULL")
             ))),
             past: Query::new(schema.qualify(&format!(
                 "{} ORDER BY s.created_at, s.id",
                 documents(PAST_SESSIONS)
             ))),
-            feature_names: model
-                .features
-                .iter()
-                .map(|feature| feature.name.clone())
-                .collect(),
+            sessions: Query::new(schema.qualify(&documents(SESSION_BATCH))),
+            people: Query::new(schema.qualify(&PERSON_BATCH.replace(
+                "@person_query@",
+                &person("w.person", "w.before", SCORED_LATER, "true"),
+            ))),
             feature_index: model
                 .features
                 .iter()
@@ -86,24 +111,49 @@ impl LoadPlan {
         user_id: Uuid,
         created_at: TimestampWithTimeZone,
     ) -> Result<Option<Loaded>> {
-        let names: Vec<&str> = self.feature_names.iter().map(String::as_str).collect();
-        let arguments = [
-            session_id.into(),
-            user_id.into(),
-            created_at.into(),
-            names.into(),
-        ];
+        let arguments = [session_id.into(), user_id.into(), created_at.into()];
         let Some(row) = self.one.run(client, &arguments)?.next() else {
             return Ok(None);
         };
         let mut columns = Columns::new(&row);
         let (_, session) = read_session(&mut columns, model)?;
-        let person = self.read_person(&mut columns, model)?;
-        Ok(Some(Loaded {
-            session,
-            person,
-            scored: columns.required("scored")?,
-        }))
+        let before = self.read_person(&mut columns, model)?;
+        Ok(Some(Loaded { session, before }))
+    }
+
+    /// Sessions by their ids and times; one that is gone is left out.
+    pub fn sessions(
+        &self,
+        client: &mut SpiClient<'_>,
+        model: &Model,
+        ids: &[Uuid],
+        times: &[TimestampWithTimeZone],
+    ) -> Result<HashMap<[u8; 16], Session>> {
+        self.sessions
+            .run(client, &[ids.to_vec().into(), times.to_vec().into()])?
+            .map(|row| {
+                let (id, session) = read_session(&mut Columns::new(&row), model)?;
+                Ok((*id.as_bytes(), session))
+            })
+            .collect()
+    }
+
+    /// People, each before a time of theirs, in the order given.
+    pub fn people(
+        &self,
+        client: &mut SpiClient<'_>,
+        model: &Model,
+        people: Vec<Uuid>,
+        times: Vec<TimestampWithTimeZone>,
+    ) -> Result<Vec<Before>> {
+        self.people
+            .run(client, &[people.into(), times.into()])?
+            .map(|row| {
+                let mut columns = Columns::new(&row);
+                columns.required::<i64>("place")?;
+                self.read_person(&mut columns, model)
+            })
+            .collect()
     }
 
     /// The next hundred sessions of a person after (time, id), archived ones too, in order.
@@ -121,7 +171,7 @@ impl LoadPlan {
     }
 
     /// The columns of person.sql, in its order.
-    fn read_person(&self, columns: &mut Columns<'_, '_>, model: &Model) -> Result<Person> {
+    fn read_person(&self, columns: &mut Columns<'_, '_>, model: &Model) -> Result<Before> {
         let mut person = Person::unknown(model);
         let names: Vec<String> = columns.list()?;
         let (n, mean, m2, sum_w2): (Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>) = (
@@ -170,7 +220,13 @@ impl LoadPlan {
             .next::<TimestampWithTimeZone>()?
             .zip(columns.next::<TimestampWithTimeZone>()?)
             .map(|(first, last)| (first.into_inner(), last.into_inner()));
-        Ok(person)
+        let mut reports: Vec<f64> = columns.list()?;
+        reports.reverse();
+        Ok(Before {
+            person,
+            reports,
+            scored: columns.required("scored")?,
+        })
     }
 }
 
@@ -235,20 +291,6 @@ pub fn outcomes(
             Ok((at.into_inner(), columns.required("worse")?))
         })
         .collect()
-}
-
-/// The self-reports of a person's sessions before a time, in order.
-pub fn reports(
-    client: &mut SpiClient<'_>,
-    schema: &Schema,
-    user_id: Uuid,
-    before: TimestampWithTimeZone,
-) -> Result<Vec<f64>> {
-    let query = schema.query(include_str!("../sql/scoring/reports.sql"));
-    match query.run(client, &[user_id.into(), before.into()])?.next() {
-        Some(row) => Columns::new(&row).list(),
-        None => Ok(Vec::new()),
-    }
 }
 
 /// A person's calibrations on their own, for a replay.

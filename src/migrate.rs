@@ -37,6 +37,7 @@ migrations! {
     6 since [1, 0, 0] => "V006__add_retention.sql",
     8 since [1, 0, 0] => "V008__add_row_history.sql",
     9 since [1, 0, 0] => "V009__add_erasure.sql",
+    11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
 }
 
 impl Migration {

@@ -1,16 +1,19 @@
-//! Writing: what the mathematics gave → rows, in one statement.
+//! Writing: what the mathematics gave → rows, in one statement, for one session or for many.
 
 use mindmeasure_scoring::person::FACTORS;
-use mindmeasure_scoring::{Baseline, Metric, Modality, Model, Scored, Session};
+use mindmeasure_scoring::{Baseline, Metric, Modality, Model, Person, Scored, Session};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 
 use crate::error::{Error, Result};
 use crate::jsonb::JsonbText;
+use crate::load::Columns;
 use crate::sql::{Query, Schema};
 
 const STORE: &str = include_str!("../sql/scoring/store.sql");
+const SCORE: &str = include_str!("../sql/scoring/score.sql");
+const SCORE_BATCH: &str = include_str!("../sql/scoring/score_batch.sql");
 const BASELINES: &str = include_str!("../sql/scoring/baselines.sql");
 
 /// Whose session it is and when it took place.
@@ -21,13 +24,66 @@ pub struct Identity {
     pub created_at: TimestampWithTimeZone,
 }
 
-/// What a person's baselines are after learning; the ones that changed.
-#[derive(Default)]
-pub struct Learnt {
-    pub features: Vec<(usize, Baseline)>,
-    pub metrics: Vec<(Metric, Baseline)>,
+/// A score to be written.
+pub struct Score<'a> {
+    pub identity: Identity,
+    pub session: &'a Session,
+    pub scored: &'a Scored,
     /// Whether the session's self-report says that the person was worse than usual.
     pub outcome: Option<bool>,
+}
+
+/// Baselines of people after learning: the rows to be written, as columns.
+#[derive(Default)]
+pub struct Learnt {
+    feature_people: Vec<Uuid>,
+    feature_names: Vec<String>,
+    modalities: Vec<&'static str>,
+    features: Vec<Baseline>,
+    metric_people: Vec<Uuid>,
+    metric_names: Vec<&'static str>,
+    metrics: Vec<Baseline>,
+}
+
+/// Baselines that are in the database, which are updated in place, and all others.
+#[derive(Default)]
+pub struct Lessons {
+    pub known: Learnt,
+    pub new: Learnt,
+}
+
+impl Lessons {
+    /// Takes in what a person learnt; `before` is the person as loaded.
+    pub fn add(
+        &mut self,
+        user_id: Uuid,
+        model: &Model,
+        before: &Person,
+        features: &[(usize, Baseline)],
+        metrics: &[(Metric, Baseline)],
+    ) -> Result<()> {
+        for (index, baseline) in features {
+            let stored = before
+                .baselines
+                .get(*index)
+                .is_some_and(|stored| stored.n > 0.0);
+            let rows = if stored {
+                &mut self.known
+            } else {
+                &mut self.new
+            };
+            rows.add_feature(user_id, model, *index, *baseline)?;
+        }
+        for (metric, baseline) in metrics {
+            let rows = if before.metrics[*metric].n > 0.0 {
+                &mut self.known
+            } else {
+                &mut self.new
+            };
+            rows.add_metric(user_id, *metric, *baseline);
+        }
+        Ok(())
+    }
 }
 
 /// Writes a score, compares it, completes the session and keeps what was learnt.
@@ -36,24 +92,22 @@ pub fn score(
     client: &mut SpiClient<'_>,
     schema: &Schema,
     model: &Model,
-    identity: Identity,
-    session: &Session,
-    scored: &Scored,
-    learnt: &Learnt,
+    score: &Score<'_>,
+    lessons: &Lessons,
 ) -> Result<(TimestampWithTimeZone, String)> {
-    let mut arguments = learnt.arguments(model, identity.user_id)?;
-    let document = |text: serde_json::Result<String>| {
-        text.map(JsonbText)
-            .map_err(|error| Error::Stored(error.to_string()))
-    };
-    let drivers =
-        serde_json::to_string(&scored.drivers).map_err(|error| Error::Stored(error.to_string()))?;
-    let [energy, stress, comfort, social, sleep] = session
-        .mood
-        .map_or([None; FACTORS.len()], |mood| mood.factors());
+    let Score {
+        identity,
+        session,
+        scored,
+        outcome,
+    } = score;
+    let drivers = json(&scored.drivers)?;
+    let [energy, stress, comfort, social, sleep] = reported(session);
     let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
+    let mut arguments = lessons.known.arguments();
     arguments.extend([
         identity.session_id.into(),
+        identity.user_id.into(),
         identity.created_at.into(),
         scored.p_worse_fused.into(),
         by(&scored.p_worse, Modality::Text),
@@ -72,48 +126,141 @@ pub fn score(
         by(&scored.raw, Modality::Visual),
         by(&scored.raw, Modality::Passive),
         scored.feature_z.clone().into(),
-        names(&session.arrived).into(),
-        names(&scored.learnt).into(),
+        names(&session.arrived).collect::<Vec<_>>().into(),
+        names(&scored.learnt).collect::<Vec<_>>().into(),
         scored.self_report.into(),
         energy.into(),
         stress.into(),
         comfort.into(),
         social.into(),
         sleep.into(),
-        vec![
-            scored.watch.n,
-            scored.watch.mean,
-            scored.watch.m2,
-            scored.watch.sum,
-        ]
-        .into(),
+        watch(scored).to_vec().into(),
         scored.combined_score.into(),
         scored.baseline_deviation.into(),
         scored.is_baseline_session.into(),
         scored.combined_before.n.into(),
         scored.combined_before.mean.into(),
         scored.combined_before.m2.into(),
-        document(serde_json::to_string(&scored.baseline_comparison))?.into(),
-        document(serde_json::to_string(&scored.trend_analysis))?.into(),
-        learnt.outcome.into(),
+        JsonbText(json(&scored.baseline_comparison)?).into(),
+        JsonbText(json(&scored.trend_analysis)?).into(),
+        (*outcome).into(),
     ]);
-    let created_at = store_query(schema)
-        .run(client, &arguments)?
-        .first()
-        .get_one()?
+    let query = schema.query_with(SCORE, || STORE.replace("@scored@", SCORE));
+    let created_at = run(client, schema, query, &arguments, lessons)?
         .ok_or_else(|| Error::Stored("created_at".into()))?;
     Ok((created_at, drivers))
 }
 
-/// Writes baselines alone.
-pub fn baselines(
+/// The same for many sessions, in the order given.
+pub fn scores(
     client: &mut SpiClient<'_>,
     schema: &Schema,
     model: &Model,
-    user_id: Uuid,
-    learnt: &Learnt,
+    scores: &[Score<'_>],
+    lessons: &Lessons,
 ) -> Result<()> {
-    baselines_query(schema).run(client, &learnt.arguments(model, user_id)?)?;
+    if scores.is_empty() {
+        return Ok(());
+    }
+    fn column<T>(scores: &[Score<'_>], value: impl Fn(&Score<'_>) -> T) -> Vec<T> {
+        scores.iter().map(value).collect()
+    }
+    let documents = |value: fn(&Scored) -> Result<String>| -> Result<Vec<JsonbText>> {
+        scores
+            .iter()
+            .map(|score| value(score.scored).map(JsonbText))
+            .collect()
+    };
+    let p_worse = |m: Modality| column(scores, |score| score.scored.p_worse[m.index()]);
+    let raw = |m: Modality| column(scores, |score| score.scored.raw[m.index()]);
+    let figure = |i: usize| column(scores, |score| reported(score.session)[i]);
+    let words = |flags: fn(&Score<'_>) -> [bool; 4]| {
+        column(scores, |score| {
+            format!("{{{}}}", names(&flags(score)).collect::<Vec<_>>().join(","))
+        })
+    };
+    let mut arguments = lessons.known.arguments();
+    arguments.extend([
+        column(scores, |score| score.identity.session_id).into(),
+        column(scores, |score| score.identity.user_id).into(),
+        column(scores, |score| score.identity.created_at).into(),
+        column(scores, |score| score.scored.p_worse_fused).into(),
+        p_worse(Modality::Text).into(),
+        p_worse(Modality::Audio).into(),
+        p_worse(Modality::Visual).into(),
+        p_worse(Modality::Passive).into(),
+        column(scores, |score| score.scored.score).into(),
+        column(scores, |score| score.scored.score_smoothed).into(),
+        column(scores, |score| score.scored.smoothed_variance).into(),
+        column(scores, |score| score.scored.uncertainty).into(),
+        column(scores, |score| score.scored.qc_overall.as_str()).into(),
+        documents(|scored| json(&scored.drivers))?.into(),
+        vec![model.model_version.as_str(); scores.len()].into(),
+        raw(Modality::Text).into(),
+        raw(Modality::Audio).into(),
+        raw(Modality::Visual).into(),
+        raw(Modality::Passive).into(),
+        scores
+            .iter()
+            .flat_map(|score| score.scored.feature_z.iter().copied())
+            .collect::<Vec<Option<f64>>>()
+            .into(),
+        words(|score| score.session.arrived).into(),
+        words(|score| score.scored.learnt).into(),
+        column(scores, |score| score.scored.self_report).into(),
+        figure(0).into(),
+        figure(1).into(),
+        figure(2).into(),
+        figure(3).into(),
+        figure(4).into(),
+        scores
+            .iter()
+            .flat_map(|score| watch(score.scored))
+            .collect::<Vec<f64>>()
+            .into(),
+        column(scores, |score| score.scored.combined_score).into(),
+        column(scores, |score| score.scored.baseline_deviation).into(),
+        column(scores, |score| score.scored.is_baseline_session).into(),
+        column(scores, |score| score.scored.combined_before.n).into(),
+        column(scores, |score| score.scored.combined_before.mean).into(),
+        column(scores, |score| score.scored.combined_before.m2).into(),
+        documents(|scored| json(&scored.baseline_comparison))?.into(),
+        documents(|scored| json(&scored.trend_analysis))?.into(),
+        column(scores, |score| score.outcome).into(),
+    ]);
+    let query = schema.query_with(SCORE_BATCH, || STORE.replace("@scored@", SCORE_BATCH));
+    run(client, schema, query, &arguments, lessons)?;
+    Ok(())
+}
+
+/// Runs store.sql, then writes the baselines that were not there. Returns the first created_at.
+fn run(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    query: &Query,
+    arguments: &[DatumWithOid<'_>],
+    lessons: &Lessons,
+) -> Result<Option<TimestampWithTimeZone>> {
+    let mut created_at = None;
+    let mut learnt: i64 = 0;
+    if let Some(row) = query.run(client, arguments)?.next() {
+        let mut columns = Columns::new(&row);
+        created_at = columns.next()?;
+        learnt = columns.required("learnt")?;
+    }
+    if learnt != lessons.known.len() {
+        // Somebody took a row away meanwhile.
+        baselines(client, schema, &lessons.known)?;
+    }
+    baselines(client, schema, &lessons.new)?;
+    Ok(created_at)
+}
+
+/// Writes baselines, whether they are there or not.
+pub fn baselines(client: &mut SpiClient<'_>, schema: &Schema, learnt: &Learnt) -> Result<()> {
+    if learnt.len() > 0 {
+        schema.query(BASELINES).run(client, &learnt.arguments())?;
+    }
     Ok(())
 }
 
@@ -122,107 +269,103 @@ pub fn baselines(
 pub fn forget_others(
     client: &mut SpiClient<'_>,
     schema: &Schema,
-    model: &Model,
     user_id: Uuid,
     learnt: &Learnt,
 ) -> Result<()> {
-    let features: Vec<&str> = learnt
-        .features
-        .iter()
-        .filter_map(|(index, _)| model.features.get(*index))
-        .map(|feature| feature.name.as_str())
-        .collect();
-    let metrics: Vec<&str> = learnt
-        .metrics
-        .iter()
-        .map(|(metric, _)| metric.as_str())
-        .collect();
     schema
         .query("DELETE FROM @extschema@.user_feature_baselines WHERE user_id = $1 AND feature_name <> ALL ($2) AND n > 0")
-        .run(client, &[user_id.into(), features.into()])?;
+        .run(client, &[user_id.into(), learnt.feature_names.clone().into()])?;
     schema
         .query(
             "DELETE FROM @extschema@.user_baselines WHERE user_id = $1 AND metric_type <> ALL ($2)",
         )
-        .run(client, &[user_id.into(), metrics.into()])?;
+        .run(
+            client,
+            &[user_id.into(), learnt.metric_names.clone().into()],
+        )?;
     Ok(())
 }
 
-fn store_query(schema: &Schema) -> &'static Query {
-    schema.query_with(STORE, || STORE.replace("@baselines@", BASELINES))
-}
-
-fn baselines_query(schema: &Schema) -> &'static Query {
-    schema.query_with(BASELINES, || format!("WITH {BASELINES} SELECT"))
-}
-
 impl Learnt {
-    /// $1 to $13 of baselines.sql.
-    fn arguments(&self, model: &Model, user_id: Uuid) -> Result<Vec<DatumWithOid<'static>>> {
-        let mut names = Vec::with_capacity(self.features.len());
-        let mut modalities = Vec::with_capacity(self.features.len());
-        for (index, _) in &self.features {
-            let feature = model
-                .features
-                .get(*index)
-                .ok_or_else(|| Error::Stored("feature".into()))?;
-            names.push(feature.name.as_str());
-            modalities.push(feature.modality.as_str());
+    pub fn add_feature(
+        &mut self,
+        user_id: Uuid,
+        model: &Model,
+        index: usize,
+        baseline: Baseline,
+    ) -> Result<()> {
+        let feature = model
+            .features
+            .get(index)
+            .ok_or_else(|| Error::Stored("feature".into()))?;
+        self.feature_people.push(user_id);
+        self.feature_names.push(feature.name.clone());
+        self.modalities.push(feature.modality.as_str());
+        self.features.push(baseline);
+        Ok(())
+    }
+
+    pub fn add_metric(&mut self, user_id: Uuid, metric: Metric, baseline: Baseline) {
+        self.metric_people.push(user_id);
+        self.metric_names.push(metric.as_str());
+        self.metrics.push(baseline);
+    }
+
+    /// How many rows these are.
+    fn len(&self) -> i64 {
+        (self.features.len() + self.metrics.len()) as i64
+    }
+
+    /// $1 to $14 of baselines.sql.
+    fn arguments(&self) -> Vec<DatumWithOid<'_>> {
+        fn column<T>(baselines: &[Baseline], value: impl Fn(&Baseline) -> T) -> Vec<T> {
+            baselines.iter().map(value).collect()
         }
-        let column = |value: fn(&Baseline) -> f64| {
-            self.features
-                .iter()
-                .map(|(_, baseline)| value(baseline))
-                .collect::<Vec<f64>>()
-        };
-        let observed = self.features.iter().map(|(_, baseline)| {
-            baseline
-                .last_us
-                .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
-        });
-        let metric = |value: fn(&Baseline) -> f64| {
-            self.metrics
-                .iter()
-                .map(|(_, baseline)| value(baseline))
-                .collect::<Vec<f64>>()
-        };
-        Ok(vec![
-            user_id.into(),
+        let names: Vec<&str> = self.feature_names.iter().map(String::as_str).collect();
+        vec![
+            self.feature_people.clone().into(),
             names.into(),
-            modalities.into(),
-            column(|baseline| baseline.mean).into(),
-            self.features
-                .iter()
-                .map(|(_, baseline)| baseline.sd())
-                .collect::<Vec<Option<f64>>>()
-                .into(),
-            column(|baseline| baseline.n).into(),
-            column(|baseline| baseline.m2).into(),
-            column(|baseline| baseline.sum_w2).into(),
-            observed
-                .collect::<Vec<Option<TimestampWithTimeZone>>>()
-                .into(),
-            self.metrics
-                .iter()
-                .map(|(metric, _)| metric.as_str())
-                .collect::<Vec<&str>>()
-                .into(),
-            self.metrics
-                .iter()
-                .map(|(_, baseline)| baseline.n as i32)
-                .collect::<Vec<i32>>()
-                .into(),
-            metric(|baseline| baseline.mean).into(),
-            metric(|baseline| baseline.m2).into(),
-        ])
+            self.modalities.clone().into(),
+            column(&self.features, |baseline| baseline.mean).into(),
+            column(&self.features, Baseline::sd).into(),
+            column(&self.features, |baseline| baseline.n).into(),
+            column(&self.features, |baseline| baseline.m2).into(),
+            column(&self.features, |baseline| baseline.sum_w2).into(),
+            column(&self.features, |baseline| {
+                baseline
+                    .last_us
+                    .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
+            })
+            .into(),
+            self.metric_people.clone().into(),
+            self.metric_names.clone().into(),
+            column(&self.metrics, |baseline| baseline.n as i32).into(),
+            column(&self.metrics, |baseline| baseline.mean).into(),
+            column(&self.metrics, |baseline| baseline.m2).into(),
+        ]
     }
 }
 
+fn json(document: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(document).map_err(|error| Error::Stored(error.to_string()))
+}
+
+/// The figures of the self-report, in the order of [`FACTORS`].
+fn reported(session: &Session) -> [Option<f64>; FACTORS.len()] {
+    session
+        .mood
+        .map_or([None; FACTORS.len()], |mood| mood.factors())
+}
+
+fn watch(scored: &Scored) -> [f64; 4] {
+    let watch = &scored.watch;
+    [watch.n, watch.mean, watch.m2, watch.sum]
+}
+
 /// Names of the modalities for which a flag is set.
-fn names(flags: &[bool; 4]) -> Vec<&'static str> {
+fn names(flags: &[bool; 4]) -> impl Iterator<Item = &'static str> + '_ {
     Modality::ALL
         .into_iter()
         .filter(|modality| flags[modality.index()])
         .map(Modality::as_str)
-        .collect()
 }

@@ -1,13 +1,17 @@
--- One session's score and what the person's baselines learnt from it, in one statement.
--- $1 person, $2 to $13 as in baselines.sql, $14 session, $15 the session's time.
-WITH fused AS (
+-- Scores, and what the people's baselines learnt from them, in one statement. What is scored is one session
+-- or many: src/store.rs puts score.sql or score_batch.sql in the first place. $1 to $14 are those of
+-- baselines.sql: rows of baselines that are known to be there.
+WITH scored AS @scored@, fused AS (
     INSERT INTO @extschema@.fusion_outputs AS f (
         session_id, user_id, session_created_at,
-        p_worse_fused, p_worse_text, p_worse_audio, p_worse_visual, p_worse_passive,
-        score, score_smoothed, smoothed_variance, uncertainty, qc_overall, drivers, model_version,
-        raw_text, raw_audio, raw_visual, raw_passive, feature_z, arrived_modalities, learnt_modalities, self_report,
-        reported_energy, reported_stress, reported_comfort, reported_social, reported_sleep, decline_watch)
-    VALUES ($14, $1, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)
+        p_worse_fused, p_worse_text, p_worse_audio, p_worse_visual, p_worse_passive, score, score_smoothed, smoothed_variance, uncertainty, qc_overall,
+        drivers, model_version, raw_text, raw_audio, raw_visual, raw_passive, feature_z, arrived_modalities, learnt_modalities, self_report, reported_energy,
+        reported_stress, reported_comfort, reported_social, reported_sleep, decline_watch)
+    SELECT x.session_id, x.user_id, x.session_created_at,
+        x.p_worse_fused, x.p_worse_text, x.p_worse_audio, x.p_worse_visual, x.p_worse_passive, x.score, x.score_smoothed, x.smoothed_variance, x.uncertainty,
+        x.qc_overall, x.drivers, x.model_version, x.raw_text, x.raw_audio, x.raw_visual, x.raw_passive, x.feature_z, x.arrived_modalities,
+        x.learnt_modalities, x.self_report, x.reported_energy, x.reported_stress, x.reported_comfort, x.reported_social, x.reported_sleep, x.decline_watch
+    FROM scored AS x
     ON CONFLICT (session_id) DO UPDATE SET
         p_worse_fused = excluded.p_worse_fused,
         p_worse_text = excluded.p_worse_text,
@@ -35,12 +39,14 @@ WITH fused AS (
         reported_social = excluded.reported_social,
         reported_sleep = excluded.reported_sleep,
         decline_watch = excluded.decline_watch
-    RETURNING f.created_at
+    RETURNING f.session_id, f.created_at
 ), compared AS (
     INSERT INTO @extschema@.mind_measure_scores (
         session_id, user_id, combined_score, baseline_deviation, is_baseline_session, baseline_n, baseline_mean, baseline_m2,
         baseline_comparison, trend_analysis)
-    VALUES ($14, $1, $42, $43, $44, $45, $46, $47, $48, $49)
+    SELECT x.session_id, x.user_id, x.combined_score, x.baseline_deviation, x.is_baseline_session, x.baseline_n, x.baseline_mean, x.baseline_m2,
+        x.baseline_comparison, x.trend_analysis
+    FROM scored AS x
     ON CONFLICT (session_id) DO UPDATE SET
         combined_score = excluded.combined_score,
         baseline_deviation = excluded.baseline_deviation,
@@ -53,14 +59,28 @@ WITH fused AS (
         calculated_at = now()
 ), completed AS (
     UPDATE @extschema@.assessment_sessions AS s SET status = 'completed', failure_reason = NULL
-    WHERE s.id = $14 AND s.created_at = $15 AND (s.status <> 'completed' OR s.failure_reason IS NOT NULL)
+    FROM scored AS x
+    WHERE s.id = x.session_id AND s.created_at = x.session_created_at AND (s.status <> 'completed' OR s.failure_reason IS NOT NULL)
 ), told AS (
     -- What the self-report says of the session, unless somebody has said it.
     INSERT INTO @extschema@.session_outcomes AS o (session_id, user_id, worse, source, derived, session_created_at)
-    SELECT $14, $1, $50, 'self_report', true, $15 WHERE $50 IS NOT NULL
+    SELECT x.session_id, x.user_id, x.outcome, 'self_report', true, x.session_created_at FROM scored AS x WHERE x.outcome IS NOT NULL
     ON CONFLICT (session_id) DO UPDATE SET worse = excluded.worse, recorded_at = now()
     WHERE o.derived AND o.worse <> excluded.worse
 ), untold AS (
-    DELETE FROM @extschema@.session_outcomes AS o WHERE o.session_id = $14 AND o.derived AND $50 IS NULL
-), @baselines@
-SELECT created_at FROM fused
+    DELETE FROM @extschema@.session_outcomes AS o USING scored AS x WHERE o.session_id = x.session_id AND o.derived AND x.outcome IS NULL
+), features AS (
+    UPDATE @extschema@.user_feature_baselines AS b SET
+        modality = x.modality, mean = x.mean, sd = x.sd, n = x.n, m2 = x.m2, sum_w2 = x.sum_w2, last_observed_at = x.observed_at, updated_at = now()
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::timestamptz[])
+        AS x (person, name, modality, mean, sd, n, m2, sum_w2, observed_at)
+    WHERE b.user_id = x.person AND b.feature_name = x.name
+    RETURNING true
+), metrics AS (
+    UPDATE @extschema@.user_baselines AS b SET
+        baseline_score = x.mean::numeric, confidence_level = x.n / (x.n + 5.0), sample_count = x.n, mean = x.mean, m2 = x.m2, last_updated = now()
+    FROM unnest($10::uuid[], $11::text[], $12::int[], $13::float8[], $14::float8[]) AS x (person, metric, n, mean, m2)
+    WHERE b.user_id = x.person AND b.metric_type = x.metric
+    RETURNING true
+)
+SELECT f.created_at, (SELECT count(*) FROM features) + (SELECT count(*) FROM metrics) AS learnt FROM fused AS f

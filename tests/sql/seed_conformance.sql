@@ -165,7 +165,7 @@ INSERT INTO spec.keys VALUES
     ('session_keys', 'UNIQUE (id, user_id)'),
     ('passive_analysis', 'PRIMARY KEY (id)'),
     ('mind_measure_scores', 'PRIMARY KEY (id)'),
-    ('mind_measure_scores', 'UNIQUE (session_id)'),
+    ('mind_measure_scores', 'UNIQUE (session_id) INCLUDE (user_id, combined_score, baseline_deviation)'),
     ('user_feature_baselines', 'PRIMARY KEY (id)'),
     ('user_feature_baselines', 'UNIQUE (user_id, feature_name)'),
     ('user_calibration', 'PRIMARY KEY (id)'),
@@ -185,7 +185,7 @@ SELECT is_empty(
 
 CREATE TABLE spec.indexes (definition text);
 INSERT INTO spec.indexes VALUES
-    ('CREATE INDEX idx_fusion_outputs_user_time ON public.fusion_outputs USING btree (user_id, session_created_at DESC)'),
+    ('CREATE INDEX idx_fusion_outputs_user_time ON public.fusion_outputs USING btree (user_id, session_created_at DESC, session_id DESC) INCLUDE (p_worse_fused, qc_overall, self_report, reported_energy, reported_stress, reported_comfort, reported_social, reported_sleep)'),
     ('CREATE UNIQUE INDEX idx_models_one_active ON public.mm_models USING btree (is_active) WHERE is_active');
 INSERT INTO spec.indexes
 SELECT format('CREATE INDEX idx_%s_analysis_%s ON public.%1$s_analysis USING btree (%3$s)', m, i.name, format(i.columns, m))
