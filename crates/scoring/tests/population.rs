@@ -294,7 +294,7 @@ fn people_who_differ_and_have_spells_are_given_both_rates() {
     );
     let lasts = fusion
         .outcome_half_life_days
-        .is_none_or(|days| days >= 60.0);
+        .is_none_or(|days| days >= 14.0);
     assert!(lasts, "{fusion:?}");
     let learnt = judge(&cohort, &model(true), 4)
         .unwrap()
