@@ -170,7 +170,7 @@ fn fuse_locked(
         let found = identify(client, schema, session_id)?;
         return fuse_locked(client, schema, found, refresh);
     }
-    if prepared.model.fusion.outcome_half_life_days.is_some() {
+    if prepared.model.fusion.outcomes_age() {
         loaded.before.person.outcomes = decayed(client, schema, prepared, &identity)?;
     }
     let (session, before) = (&loaded.session, &loaded.before);

@@ -198,6 +198,7 @@ impl LoadPlan {
         person.outcomes = Outcomes {
             n: outcomes as f64,
             worse: worse as f64,
+            ..Outcomes::default()
         };
         let (level, variance, at_time) = (
             columns.next()?,

@@ -222,6 +222,8 @@ fn specification(
     fusion["prior_rate"] = json!(model.fusion.prior_rate);
     fusion["prior_strength"] = json!(model.fusion.prior_strength);
     fusion["outcome_half_life_days"] = json!(model.fusion.outcome_half_life_days);
+    fusion["recent_half_life_days"] = json!(model.fusion.recent_half_life_days);
+    fusion["recent_strength"] = json!(model.fusion.recent_strength);
     fusion["rho"] = json!(model.fusion.rho);
     spec["trained"] = json!({
         "from": from,

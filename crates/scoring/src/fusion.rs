@@ -7,28 +7,43 @@
 use crate::model::FusionSpec;
 use crate::numeric::{clip, clip_logit, days_between, finite};
 
-/// Outcomes known of a person before a session.
+/// Outcomes known of a person before a session: all of them, and what is left of them where the
+/// recent ones count once more.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcomes {
     pub n: f64,
     pub worse: f64,
+    /// Weights by age (recent_half_life_days); 0 in a model without it.
+    pub recent_n: f64,
+    pub recent_worse: f64,
 }
 
 impl Outcomes {
-    /// π_u: the person's own rate of *worse*, shrunk to the population's. 0..1.
+    /// π_u: the person's own rate of *worse*, shrunk to the population's; the recent rate shrunk to
+    /// that in turn where the model tells them apart. 0..1.
     pub fn worse_rate(&self, spec: &FusionSpec) -> f64 {
-        let n = finite(self.n).max(0.0);
-        let worse = clip(finite(self.worse), 0.0, n);
-        let total = finite(spec.prior_strength + n);
-        if total <= 0.0 {
-            return spec.prior_rate;
+        let lasting = shrunk(self.n, self.worse, spec.prior_rate, spec.prior_strength);
+        match spec.recent_half_life_days {
+            None => lasting,
+            Some(_) => shrunk(
+                self.recent_n,
+                self.recent_worse,
+                lasting,
+                spec.recent_strength,
+            ),
         }
-        clip(
-            finite(spec.prior_strength * spec.prior_rate + worse) / total,
-            0.0,
-            1.0,
-        )
     }
+}
+
+/// The rate of so many worse among so many, towards a rate that counts as `strength` of them.
+fn shrunk(n: f64, worse: f64, towards: f64, strength: f64) -> f64 {
+    let n = finite(n).max(0.0);
+    let worse = clip(finite(worse), 0.0, n);
+    let total = finite(strength + n);
+    if total <= 0.0 {
+        return towards;
+    }
+    clip(finite(strength * towards + worse) / total, 0.0, 1.0)
 }
 
 /// Running outcomes of a person: plain counts, or with a half-life each worth 2^(−age/half-life).
@@ -42,22 +57,31 @@ impl OwnRate {
     /// Takes in an outcome, not older than those before it.
     pub fn observe(&mut self, at_us: i64, worse: bool, fusion: &FusionSpec) {
         self.outcomes = self.before(at_us, fusion);
+        let one = f64::from(u8::from(worse));
         self.outcomes.n += 1.0;
-        if worse {
-            self.outcomes.worse += 1.0;
+        self.outcomes.worse += one;
+        if fusion.recent_half_life_days.is_some() {
+            self.outcomes.recent_n += 1.0;
+            self.outcomes.recent_worse += one;
         }
         self.at_us = Some(at_us);
     }
 
     /// What they are worth at a later time.
     pub fn before(&self, at_us: i64, fusion: &FusionSpec) -> Outcomes {
-        let (Some(half_life), Some(then)) = (fusion.outcome_half_life_days, self.at_us) else {
-            return self.outcomes;
+        let left = |half_life: Option<f64>| match (half_life, self.at_us) {
+            (Some(half_life), Some(then)) => {
+                finite(f64::exp2(-days_between(then, at_us) / half_life))
+            }
+            _ => 1.0,
         };
-        let left = finite(f64::exp2(-days_between(then, at_us) / half_life));
+        let lasting = left(fusion.outcome_half_life_days);
+        let recent = left(fusion.recent_half_life_days);
         Outcomes {
-            n: self.outcomes.n * left,
-            worse: self.outcomes.worse * left,
+            n: self.outcomes.n * lasting,
+            worse: self.outcomes.worse * lasting,
+            recent_n: self.outcomes.recent_n * recent,
+            recent_worse: self.outcomes.recent_worse * recent,
         }
     }
 }

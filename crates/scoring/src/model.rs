@@ -142,8 +142,20 @@ pub struct FusionSpec {
     pub prior_strength: f64,
     /// An outcome of that age counts half for the own rate; `None`: all count alike.
     pub outcome_half_life_days: Option<f64>,
+    /// Recent outcomes make a rate of their own, in which one of that age counts half; `None`: they
+    /// do not.
+    pub recent_half_life_days: Option<f64>,
+    /// How many recent outcomes the lasting rate counts as; not negative.
+    pub recent_strength: f64,
     /// Variance on the log-odds scale when nothing at all is covered.
     pub miss_var: f64,
+}
+
+impl FusionSpec {
+    /// Whether an outcome's worth depends on its age, so that counting them is not enough.
+    pub fn outcomes_age(&self) -> bool {
+        self.outcome_half_life_days.is_some() || self.recent_half_life_days.is_some()
+    }
 }
 
 impl Default for FusionSpec {
@@ -153,6 +165,8 @@ impl Default for FusionSpec {
             prior_rate: 0.25,
             prior_strength: 4.0,
             outcome_half_life_days: None,
+            recent_half_life_days: None,
+            recent_strength: 4.0,
             miss_var: 1.0,
         }
     }

@@ -22,7 +22,7 @@ pub fn patterns(sessions: &[(&Past, f64)], alarm: &Alarm) -> Vec<String> {
     let mut found = Vec::new();
     if alarm.raised {
         found.push(format!(
-            "falling: for some time the scores have lain further below this person's usual than chance explains (CUSUM {:.1}, limit {})",
+            "falling: for some time the scores have lain further below this person's usual than chance explains (CUSUM {:.1}, limit {:.1})",
             alarm.sum, alarm.limit
         ));
     }

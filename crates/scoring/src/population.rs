@@ -4,6 +4,7 @@
 pub mod cohort;
 pub mod evidence_correlation;
 pub mod judge;
+mod left_out;
 pub mod own_rate;
 pub mod refit;
 pub mod ridge;

@@ -1,6 +1,6 @@
 //! Where a person's score goes, and with what (SCORING §11; the seed's TrendAnalysis).
 
-use crate::change::{Watch, CUSUM_H};
+use crate::change::{decline_limit, Watch};
 use crate::correlation::{benjamini_hochberg, correlate, MIN_PAIRS};
 use crate::history::{is_within, Past, HISTORY_DAYS};
 use crate::numeric::{finite, MICROSECONDS_PER_DAY};
@@ -56,6 +56,7 @@ pub struct Alarm {
     pub raised: bool,
     /// In own sd.
     pub sum: f64,
+    /// In own sd; higher for scores that go together from session to session.
     pub limit: f64,
 }
 
@@ -128,10 +129,12 @@ pub fn analyse(earlier: &[Past], now: &Past, watch: &Watch) -> TrendAnalysis {
         medium_term: window(MEDIUM_DAYS),
         long_term: window(LONG_DAYS),
     };
+    let scores: Vec<f64> = sessions.iter().map(|(_, y)| *y).collect();
+    let limit = decline_limit(&scores);
     let alarm = Alarm {
-        raised: watch.alarm(),
+        raised: watch.alarm(limit),
         sum: watch.sum,
-        limit: CUSUM_H,
+        limit,
     };
     TrendAnalysis {
         short_term: windows.short_term.direction.as_str(),

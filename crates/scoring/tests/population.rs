@@ -224,7 +224,11 @@ fn the_running_rate_counts_or_decays() {
     rate.observe(DAY, false, &fusion);
     assert_eq!(
         rate.before(9 * DAY, &fusion),
-        Outcomes { n: 2.0, worse: 1.0 }
+        Outcomes {
+            n: 2.0,
+            worse: 1.0,
+            ..Outcomes::default()
+        }
     );
     fusion.outcome_half_life_days = Some(1.0);
     let mut rate = OwnRate::default();
@@ -234,9 +238,71 @@ fn the_running_rate_counts_or_decays() {
         rate.before(2 * DAY, &fusion),
         Outcomes {
             n: 0.75,
-            worse: 0.25
+            worse: 0.25,
+            ..Outcomes::default()
         }
     );
+}
+
+#[test]
+fn the_recent_rate_leaves_the_lasting_one_and_returns_to_it() {
+    let mut fusion = model(false).fusion;
+    fusion.recent_half_life_days = Some(1.0);
+    fusion.recent_strength = 1.0;
+    let mut rate = OwnRate::default();
+    for day in 0..20 {
+        rate.observe(day * DAY, false, &fusion);
+    }
+    rate.observe(20 * DAY, true, &fusion);
+    let lasting = (4.0 * 0.25 + 1.0) / (4.0 + 21.0);
+    // A day later: half of the worse one, and of the others 1/4 + 1/8 + ... of one each.
+    let (n, worse) = (1.0 - 0.5_f64.powi(21), 0.5);
+    let expected = (lasting + worse) / (1.0 + n);
+    let next_day = rate.before(21 * DAY, &fusion).worse_rate(&fusion);
+    assert!((next_day - expected).abs() < 1e-12, "{next_day}");
+    let much_later = rate.before(80 * DAY, &fusion).worse_rate(&fusion);
+    assert!((much_later - lasting).abs() < 1e-12, "{much_later}");
+}
+
+#[test]
+fn people_who_differ_and_have_spells_are_given_both_rates() {
+    let mut random = Random::new(21);
+    let by = model(false);
+    let mut cohort = Cohort::new(6);
+    for _ in 0..40 {
+        cohort.next_person();
+        let own = logit(random.beta(2, 6));
+        let mut spell: f64 = 0.0;
+        for day in 0..120 {
+            spell = 0.8 * spell + 0.9 * random.normal();
+            let labelled = Labelled {
+                at_us: day * DAY,
+                worse: random.chance(sigmoid(own + spell)),
+                z: &[Some(0.0); 6],
+                reliability: [Some(1.0), Some(1.0), None, None],
+            };
+            cohort.push(&labelled, &by).unwrap();
+        }
+    }
+    let fusion = refit::fit(&cohort, &all(&cohort), &by, Some(1.0))
+        .unwrap()
+        .model
+        .fusion;
+    assert!(
+        fusion.recent_half_life_days.is_some_and(|days| days <= 7.0),
+        "{fusion:?}"
+    );
+    let lasts = fusion
+        .outcome_half_life_days
+        .is_none_or(|days| days >= 14.0);
+    assert!(lasts, "{fusion:?}");
+    let learnt = judge(&cohort, &model(true), 4)
+        .unwrap()
+        .own_rate
+        .report
+        .brier;
+    let by_hand = judge(&cohort, &by, 4).unwrap().own_rate.report.brier;
+    assert!(learnt < by_hand - 0.005, "{learnt} against {by_hand}");
 }
 
 #[test]
@@ -290,4 +356,31 @@ fn a_single_person_can_be_learnt_from() {
         "one person tells no rate"
     );
     assert!(refit.model.features[0].weight > 0.3);
+}
+
+#[test]
+fn a_single_person_is_judged_on_what_came_after_what_was_learnt() {
+    let by = model(false);
+    let sessions = people(11, 1, 480, TRUE_WEIGHTS);
+    let whole = judge(&cohort(&sessions, &by), &model(true), 5).unwrap();
+    // Six stretches; the first is only learnt from.
+    assert_eq!(whole.model.report.n, 400);
+    let (fused, own) = (whole.model.report.brier, whole.own_rate.report.brier);
+    assert!(fused < own - 0.01, "{fused} against {own}");
+}
+
+#[test]
+fn a_single_person_without_evidence_is_told_their_own_rate() {
+    let by = model(false);
+    let mut lost = 0.0;
+    for seed in 0..10 {
+        let got = judge(
+            &cohort(&people(seed, 1, 200, [0.0; 6]), &by),
+            &model(true),
+            4,
+        )
+        .unwrap();
+        lost += got.model.report.brier - got.own_rate.report.brier;
+    }
+    assert!(lost / 10.0 < 0.002, "{lost}");
 }

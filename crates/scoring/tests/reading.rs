@@ -4,7 +4,7 @@
 #[path = "random/mod.rs"]
 mod random;
 
-use mindmeasure_scoring::change::{decline, Watch};
+use mindmeasure_scoring::change::{decline, decline_limit, Watch, CUSUM_H};
 use mindmeasure_scoring::comparison::compare;
 use mindmeasure_scoring::history::{recent, HISTORY_SESSIONS};
 use mindmeasure_scoring::trend::Direction;
@@ -117,19 +117,62 @@ fn the_watch_is_the_cusum_of_the_whole_history() {
     for (i, score) in scores.iter().enumerate() {
         watch = watch.next(*score);
         let whole = decline(&scores[..=i]);
-        assert_eq!((watch.sum, watch.alarm()), (whole.level, whole.alarm));
+        let limit = decline_limit(&scores[..=i]);
+        assert_eq!((watch.sum, watch.alarm(limit)), (whole.level, whole.alarm));
     }
+}
+
+/// Scores of neighbouring days that go together by r, with sd 6 and no change.
+fn autocorrelated(random: &mut Random, n: usize, r: f64) -> Vec<f64> {
+    let mut state = random.normal();
+    (0..n)
+        .map(|_| {
+            let now = state;
+            state = r * state + (1.0 - r * r).sqrt() * random.normal();
+            70.0 + 6.0 * now
+        })
+        .collect()
 }
 
 #[test]
 fn the_alarm_stays_silent_in_ninety_five_of_a_hundred_people() {
     let mut random = Random::new(14);
-    let alarmed = share(2000, |_| {
-        let scores = noise(&mut random, 200, 6.0, 0.0);
-        decline(&scores).first_alarm.is_some()
-    });
-    println!("alarms in 200 sessions: {alarmed}");
-    assert!(alarmed <= 0.05, "{alarmed}");
+    for r in [0.0, 0.3, 0.5, 0.7] {
+        let alarmed = share(1000, |_| {
+            let scores = autocorrelated(&mut random, 200, r);
+            decline(&scores).first_alarm.is_some()
+        });
+        println!("alarms in 200 sessions with an autocorrelation of {r}: {alarmed}");
+        assert!(alarmed <= 0.05, "{r}: {alarmed}");
+    }
+}
+
+#[test]
+fn a_lasting_fall_of_one_sd_raises_the_alarm() {
+    let mut random = Random::new(16);
+    for (r, least) in [(0.0, 0.9), (0.3, 0.75)] {
+        let found = share(500, |_| {
+            let mut scores = autocorrelated(&mut random, 200, r);
+            scores[100..].iter_mut().for_each(|score| *score -= 6.0);
+            decline(&scores).first_alarm.is_some_and(|at| at >= 100)
+        });
+        println!("a fall of one sd, autocorrelation {r}: found {found}");
+        assert!(found >= least, "{r}: {found}");
+    }
+}
+
+#[test]
+fn the_limit_rises_with_what_neighbouring_scores_have_in_common() {
+    assert_eq!(decline_limit(&[]), CUSUM_H);
+    assert_eq!(decline_limit(&[70.0; 50]), CUSUM_H);
+    // Up and down again: r is negative, which is no reason for a lower limit.
+    let swinging: Vec<f64> = (0..50).map(|day| f64::from(60 + 10 * (day % 2))).collect();
+    assert_eq!(decline_limit(&swinging), CUSUM_H);
+    // 0, 0, 1, 1: mean ½, deviations ∓½; Σdd' = ¼ − ¼ + ¼ over Σd² = 1.
+    let limit = decline_limit(&[0.0, 0.0, 1.0, 1.0]);
+    assert!((limit - CUSUM_H * 1.25 / 0.75).abs() < 1e-12, "{limit}");
+    let steady: Vec<f64> = (0..400).map(f64::from).collect();
+    assert!((decline_limit(&steady) - CUSUM_H * 19.0).abs() < 1e-9);
 }
 
 #[test]

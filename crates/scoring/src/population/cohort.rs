@@ -17,6 +17,14 @@ pub struct Labelled<'a> {
     pub reliability: [Option<f64>; 4],
 }
 
+/// Consecutive labelled sessions of one person: all of them, or a stretch of time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    pub person: usize,
+    /// Places among the person's labelled sessions.
+    pub sessions: Range<usize>,
+}
+
 /// One labelled session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
@@ -128,13 +136,28 @@ impl Cohort {
         &self.quality[scored]
     }
 
-    /// Calls with every session of a person and their own rate before it: from outcomes of
+    /// These people with all of their sessions.
+    pub(crate) fn whole(&self, people: &[usize]) -> Vec<Part> {
+        people
+            .iter()
+            .map(|&person| Part {
+                person,
+                sessions: 0..self.people[person].len(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn part(&self, part: &Part) -> &[Row] {
+        &self.person(part.person)[part.sessions.clone()]
+    }
+
+    /// Calls with every session of a part and the person's own rate before it: from outcomes of
     /// strictly earlier sessions, no others.
-    pub(crate) fn each(&self, person: usize, fusion: &FusionSpec, mut with: impl FnMut(&Row, f64)) {
-        let rows = self.person(person);
+    pub(crate) fn each(&self, part: &Part, fusion: &FusionSpec, mut with: impl FnMut(&Row, f64)) {
+        let rows = self.person(part.person);
         let mut known = OwnRate::default();
         let mut counted = 0;
-        for row in rows {
+        for row in &rows[part.sessions.clone()] {
             while rows[counted].at_us < row.at_us {
                 known.observe(rows[counted].at_us, rows[counted].worse, fusion);
                 counted += 1;

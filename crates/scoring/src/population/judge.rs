@@ -1,9 +1,10 @@
 //! How well a model foretells outcomes, beside the person's own rate, on people it was not learnt
 //! from and with nothing of a session's own future.
 
-use super::cohort::Cohort;
+use super::cohort::{Cohort, Part};
+use super::left_out::splits;
 use super::refit::{self, predict, RefitError};
-use crate::model::Model;
+use crate::model::{FusionSpec, Model};
 use crate::report::{report, within_user_auc, Report, WithinUserAuc};
 
 /// One predictor's figures.
@@ -32,26 +33,25 @@ pub enum JudgeError {
 }
 
 /// Judges a model. One that was learnt is learnt anew, in the same way, once for each of `folds`
-/// groups of people, from all the others, and judged on that group. One that was written by hand
+/// groups of people, from all the others, and judged on that group; with a single person once for
+/// each of `folds` stretches of their time after a first one, from all that came before it. One that was written by hand
 /// has seen nobody and is judged as it is, with its own prior rate.
 pub fn judge(cohort: &Cohort, model: &Model, folds: usize) -> Result<Judgement, JudgeError> {
-    let everybody: Vec<usize> = (0..cohort.people()).collect();
+    let everybody = cohort.whole(&(0..cohort.people()).collect::<Vec<_>>());
     let mut predictions = Predictions::default();
     let Some(trained) = &model.trained else {
-        for person in everybody {
-            predictions.add(cohort, person, model);
+        for part in &everybody {
+            predictions.add(cohort, part, model, &model.fusion);
         }
         return predictions.judgement();
     };
-    if cohort.people() < folds {
+    if cohort.people() != 1 && cohort.people() < folds {
         return Err(JudgeError::TooFewPeople);
     }
-    for fold in 0..folds {
-        let (group, others): (Vec<usize>, Vec<usize>) =
-            everybody.iter().partition(|person| *person % folds == fold);
-        let learnt = refit::fit(cohort, &others, model, trained.lambda)?;
-        for person in group {
-            predictions.add(cohort, person, &learnt.model);
+    for split in splits(cohort, &everybody, folds) {
+        let learnt = refit::fit_parts(cohort, &split.learnt_from, model, trained.lambda)?;
+        for part in &split.left_out {
+            predictions.add(cohort, part, &learnt.model, &learnt.own_rate);
         }
     }
     predictions.judgement()
@@ -66,13 +66,17 @@ struct Predictions {
 }
 
 impl Predictions {
-    fn add(&mut self, cohort: &Cohort, person: usize, model: &Model) {
-        cohort.each(person, &model.fusion, |row, own_rate| {
+    fn add(&mut self, cohort: &Cohort, part: &Part, model: &Model, alone: &FusionSpec) {
+        cohort.each(part, &model.fusion, |row, own_rate| {
             let Some(scored) = row.scored else { return };
             self.fused.push(predict(cohort, scored, model, own_rate));
-            self.own_rate.push(own_rate);
             self.worse.push(row.worse);
-            self.person.push(person);
+            self.person.push(part.person);
+        });
+        cohort.each(part, alone, |row, own_rate| {
+            if row.scored.is_some() {
+                self.own_rate.push(own_rate);
+            }
         });
     }
 

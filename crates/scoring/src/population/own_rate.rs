@@ -1,69 +1,170 @@
-//! How a person's own rate of *worse* is best foretold: from what rate and strength it starts, and
-//! whether old outcomes are worth less.
+//! How a person's own rate of *worse* is best foretold: from what rate and strength it starts,
+//! whether old outcomes are worth less, and whether the recent ones count once more.
 //!
-//! Without a half-life the beta-binomial likelihood is the product of the very probabilities the
-//! own rate gives session after session (Dawid 1984, prequential), so its maximum is the answer.
-//! With one, the same product is maximised over a grid, and the half-life is kept only where it
-//! earns its place (Schwarz 1978).
+//! Without ageing the beta-binomial likelihood is the product of the very probabilities the own
+//! rate gives session after session (Dawid 1984, prequential), so its maximum is the answer. With
+//! it the same product is maximised over a grid, and what ages is kept only where it earns its place
+//! (Schwarz 1978).
 
-use super::cohort::Cohort;
+use super::cohort::{Cohort, Part};
 use super::worse_rate;
 use crate::model::FusionSpec;
+use crate::numeric::{clip_probability, logit, softplus};
 
 /// Days; the short ones are for people who are asked several times a day.
-const HALF_LIVES: [f64; 11] = [
-    0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 14.0, 30.0, 60.0, 120.0, 240.0,
-];
-/// The strengths tried with a half-life, sessions: 2^(−2) to 2^6 by √2.
-const STRENGTHS: std::ops::RangeInclusive<i32> = -4..=12;
+const HALF_LIVES: [f64; 6] = [0.25, 1.0, 4.0, 16.0, 64.0, 256.0];
+/// Tried for both strengths, in sessions.
+const STRENGTHS: [f64; 6] = [0.5, 2.0, 8.0, 32.0, 128.0, 512.0];
+/// About the best place on this grid the places between are tried.
+const BETWEEN: [f64; 3] = [0.5, 1.0, 2.0];
+/// The grid is searched along one axis after the other, at most so many times.
+const ROUNDS: usize = 3;
+/// What more sessions would change in a place on the grid is not worth their time: of larger
+/// cohorts every second, third, ... person is taken.
+const ENOUGH_SESSIONS: usize = 20_000;
 
-/// The specification with the rate, strength and half-life that foretell these people's outcomes
-/// best. What the outcomes cannot tell stays as it is.
-pub fn fit(cohort: &Cohort, people: &[usize], fusion: &FusionSpec) -> FusionSpec {
-    let counts: Vec<(u64, u64)> = people
+/// The specification with the own rate that foretells these outcomes best. `evidence` is what the
+/// session itself adds to the log-odds, by place among the scored sessions, where that is known: what
+/// it tells already the rate need not tell again, and only these sessions count. What the outcomes cannot tell stays as it is.
+pub(crate) fn fit(
+    cohort: &Cohort,
+    parts: &[Part],
+    fusion: &FusionSpec,
+    evidence: Option<&[Option<f64>]>,
+) -> FusionSpec {
+    let counts: Vec<(u64, u64)> = parts
         .iter()
-        .map(|person| {
-            let rows = cohort.person(*person);
+        .map(|part| {
+            let rows = cohort.part(part);
             let worse = rows.iter().filter(|row| row.worse).count();
             (rows.len() as u64, worse as u64)
         })
         .collect();
-    let Ok(rate) = worse_rate::fit(&counts) else {
-        return *fusion;
-    };
-    let plain = FusionSpec {
-        prior_rate: rate.prior_rate.clamp(1e-6, 1.0 - 1e-6),
-        prior_strength: rate.prior_strength,
+    let mut start = FusionSpec {
         outcome_half_life_days: None,
+        recent_half_life_days: None,
         ..*fusion
     };
-    let sessions: u64 = counts.iter().map(|(n, _)| n).sum();
-    let mut best = (log_loss(cohort, people, &plain), plain);
-    let needed = 0.5 * (sessions as f64).max(1.0).ln();
-    let start = best.0 - needed;
-    for half_life in HALF_LIVES {
-        for strength in STRENGTHS {
-            let tried = FusionSpec {
-                prior_strength: f64::exp2(0.5 * f64::from(strength)),
-                outcome_half_life_days: Some(half_life),
-                ..plain
-            };
-            let loss = log_loss(cohort, people, &tried);
-            if loss < start && loss < best.0 {
-                best = (loss, tried);
-            }
+    match worse_rate::fit(&counts) {
+        Ok(rate) => {
+            start.prior_rate = clip_probability(rate.prior_rate);
+            start.prior_strength = rate.prior_strength;
         }
+        // One person tells no rate of people, but how their own is best followed.
+        Err(worse_rate::WorseRateError::TooFew) => {}
+        Err(_) => return *fusion,
     }
-    best.1
+    let total: usize = parts.iter().map(|part| part.sessions.len()).sum();
+    let sample: Vec<Part> = parts
+        .iter()
+        .step_by(total.div_ceil(ENOUGH_SESSIONS).max(1))
+        .cloned()
+        .collect();
+    let sessions: usize = sample.iter().map(|part| part.sessions.len()).sum();
+    let each = 0.5 * (sessions as f64).max(1.0).ln();
+    let cost = |tried: &FusionSpec| -> f64 {
+        let lasting = f64::from(u8::from(tried.outcome_half_life_days.is_some()));
+        let recent = f64::from(u8::from(tried.recent_half_life_days.is_some()));
+        log_loss(cohort, &sample, tried, evidence) + each * (lasting + 2.0 * recent)
+    };
+    // A spell can be taken for a rate that moves and the other way round: both are tried first.
+    let one = descend(start, &[lasting, recent], &cost);
+    let other = descend(start, &[recent, lasting], &cost);
+    let best = if other.0 < one.0 { other.1 } else { one.1 };
+    descend(best, &[between_lasting, between_recent], &cost).1
 }
 
-/// Σ −ln of the probability that the own rate gave to what happened (nats).
-fn log_loss(cohort: &Cohort, people: &[usize], fusion: &FusionSpec) -> f64 {
+type Axis = fn(&FusionSpec) -> Vec<FusionSpec>;
+
+/// The best place on the grid that is reached along these axes in turn, with its cost.
+fn descend(
+    from: FusionSpec,
+    axes: &[Axis],
+    cost: &impl Fn(&FusionSpec) -> f64,
+) -> (f64, FusionSpec) {
+    let mut best = (cost(&from), from);
+    for _ in 0..ROUNDS {
+        let before = best.0;
+        for axis in axes {
+            for tried in axis(&best.1) {
+                let cost = cost(&tried);
+                if cost < best.0 {
+                    best = (cost, tried);
+                }
+            }
+        }
+        if best.0 >= before {
+            break;
+        }
+    }
+    best
+}
+
+fn half_lives() -> impl Iterator<Item = Option<f64>> {
+    std::iter::once(None).chain(HALF_LIVES.into_iter().map(Some))
+}
+
+fn lasting(from: &FusionSpec) -> Vec<FusionSpec> {
+    let each = |half_life| {
+        STRENGTHS.map(move |prior_strength| FusionSpec {
+            prior_strength,
+            outcome_half_life_days: half_life,
+            ..*from
+        })
+    };
+    half_lives().flat_map(each).collect()
+}
+
+fn recent(from: &FusionSpec) -> Vec<FusionSpec> {
+    let each = |half_life| {
+        STRENGTHS.map(move |recent_strength| FusionSpec {
+            recent_strength,
+            recent_half_life_days: half_life,
+            ..*from
+        })
+    };
+    half_lives().flat_map(each).collect()
+}
+
+fn between_lasting(from: &FusionSpec) -> Vec<FusionSpec> {
+    let each = |longer: f64| {
+        BETWEEN.map(move |stronger| FusionSpec {
+            prior_strength: stronger * from.prior_strength,
+            outcome_half_life_days: from.outcome_half_life_days.map(|days| longer * days),
+            ..*from
+        })
+    };
+    BETWEEN.into_iter().flat_map(each).collect()
+}
+
+fn between_recent(from: &FusionSpec) -> Vec<FusionSpec> {
+    let each = |longer: f64| {
+        BETWEEN.map(move |stronger| FusionSpec {
+            recent_strength: stronger * from.recent_strength,
+            recent_half_life_days: from.recent_half_life_days.map(|days| longer * days),
+            ..*from
+        })
+    };
+    BETWEEN.into_iter().flat_map(each).collect()
+}
+
+/// Σ −ln of the probability given to what happened (nats).
+fn log_loss(
+    cohort: &Cohort,
+    parts: &[Part],
+    fusion: &FusionSpec,
+    evidence: Option<&[Option<f64>]>,
+) -> f64 {
     let mut sum = 0.0;
-    for person in people {
-        cohort.each(*person, fusion, |row, own_rate| {
-            let p = crate::numeric::clip_probability(own_rate);
-            sum -= if row.worse { p.ln() } else { (-p).ln_1p() };
+    for part in parts {
+        cohort.each(part, fusion, |row, own_rate| {
+            let told = match evidence {
+                None => Some(0.0),
+                Some(told) => row.scored.and_then(|scored| told[scored]),
+            };
+            let Some(told) = told else { return };
+            let f = logit(clip_probability(own_rate)) + told;
+            sum += softplus(if row.worse { -f } else { f });
         });
     }
     sum

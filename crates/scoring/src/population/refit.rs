@@ -10,8 +10,9 @@
 //! Houwelingen & le Cessie's 1990 shrinkage): that is calibration_prior.a, which limits what a penalty
 //! chosen too small can cost.
 
-use super::cohort::Cohort;
+use super::cohort::{Cohort, Part};
 use super::evidence_correlation::{self, Evidence};
+use super::left_out::splits;
 use super::{own_rate, ridge, spread};
 use crate::evidence::{probability, reliability, Calibration};
 use crate::fusion::{fuse, Outcomes};
@@ -23,13 +24,17 @@ use crate::platt;
 /// Penalties tried when none is given.
 const LAMBDAS: [f64; 6] = [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0];
 /// Groups of people that are left out in turn to measure what holds for others.
-const INNER_FOLDS: usize = 3;
+const INNER_FOLDS: usize = 5;
 /// r depends on the weights and ρ on the evidence: how often both are brought up to date.
 const ROUNDS: usize = 3;
 /// Ridge on the slopes, towards no evidence.
 const SLOPE_PENALTY: f64 = 1.0;
 /// Largest slope of a modality's evidence.
 const SLOPE_LIMIT: f64 = 2.0;
+/// Standard errors that a gain found by chance exceeds in one case of twenty.
+const ONE_SIDED: f64 = 1.644_853_6;
+/// Sessions of one person that are taken as one when the error of a gain is estimated.
+const STRETCH: usize = 10;
 /// Limit of a weight in a specification.
 const WEIGHT_LIMIT: f64 = 100.0;
 
@@ -60,6 +65,8 @@ impl From<ridge::RidgeError> for RefitError {
 pub struct Refit {
     /// The model it started from, with the learnt figures put in.
     pub model: Model,
+    /// The own rate that foretells best when it stands alone.
+    pub own_rate: FusionSpec,
     /// The penalty that was used.
     pub penalty: f64,
     /// Labelled and scored sessions it was learnt from.
@@ -75,55 +82,81 @@ pub fn fit(
     base: &Model,
     lambda: Option<f64>,
 ) -> Result<Refit, RefitError> {
+    fit_parts(cohort, &cohort.whole(people), base, lambda)
+}
+
+/// The same from parts of people's time.
+pub(crate) fn fit_parts(
+    cohort: &Cohort,
+    parts: &[Part],
+    base: &Model,
+    lambda: Option<f64>,
+) -> Result<Refit, RefitError> {
     if lambda.is_some_and(|l| !l.is_finite() || l <= 0.0) {
         return Err(RefitError::Penalty);
     }
     let mut model = base.clone();
-    model.fusion = own_rate::fit(cohort, people, &base.fusion);
+    let own_rate = own_rate::fit(cohort, parts, &base.fusion, None);
+    model.fusion = own_rate;
     // What an earlier fit found, perhaps from other people, does not count. Evidence is departure
     // from the own rate: b follows it.
     model.fusion.rho = FusionSpec::default().rho;
     for spec in model.modalities.iter_mut().flatten() {
         spec.calibration_prior = CalibrationPrior::default();
     }
-    let (penalty, left_out) = match lambda {
-        Some(penalty) => (penalty, LeftOut::new(cohort, people, &model, penalty)?),
-        None => choose(cohort, people, &model)?,
+    let (penalty, mut left_out) = match lambda {
+        Some(penalty) => (penalty, LeftOut::new(cohort, parts, &model, penalty)?),
+        None => choose(cohort, parts, &model)?,
     };
-    let learnt = weights(cohort, people, &model, penalty)?;
-    let seen = modalities_seen(cohort, people, &model);
-    let with_weights = learnt.into_model(&model, base, &seen);
-    let slopes = left_out.as_ref().map(|l| l.slopes());
-    let mut model = with_weights;
+    let mut slopes = [1.0; 4];
+    if let Some(first) = left_out.take() {
+        // What the evidence tells, the rate need not tell again: both are fitted about each other.
+        let about = own_rate::fit(
+            cohort,
+            parts,
+            &model.fusion,
+            Some(&first.told(cohort, &first.slopes())),
+        );
+        let alone = model.fusion;
+        model.fusion = about;
+        let second = LeftOut::new(cohort, parts, &model, penalty)?;
+        if let Some(second) = second {
+            slopes = second.slopes();
+            let held = second.held(&slopes, &first);
+            slopes = slopes.map(|slope| held * slope);
+            if held == 0.0 {
+                model.fusion = alone;
+            }
+            left_out = Some(second);
+        }
+    }
+    let learnt = weights(cohort, parts, &model, penalty)?;
+    let seen = modalities_seen(cohort, parts, &model);
+    let mut model = learnt.into_model(&model, base, &seen);
     for modality in Modality::ALL {
         let m = modality.index();
         let Some(spec) = model.modalities[m].as_mut().filter(|_| seen[m]) else {
             continue;
         };
-        if let (Some(slopes), Some(left_out)) = (slopes, &left_out) {
+        if let Some(left_out) = &left_out {
             spec.calibration_prior.a = slopes[m];
-            let fits = left_out.personal_fits(cohort, people, m, spec, &model.fusion);
+            let fits = left_out.personal_fits(cohort, m, spec, &model.fusion);
             if let Ok(found) = spread::fit(&fits) {
                 spec.calibration_prior.sd_a = found.sd_a;
                 spec.calibration_prior.sd_b = found.sd_b;
             }
         }
     }
-    let sessions = people
-        .iter()
-        .map(|p| {
-            cohort
-                .person(*p)
-                .iter()
-                .filter(|r| r.scored.is_some())
-                .count()
-        })
-        .sum();
+    let scored = |part: &Part| {
+        let rows = cohort.part(part).iter();
+        rows.filter(|row| row.scored.is_some()).count()
+    };
     Ok(Refit {
         model,
+        own_rate,
         penalty,
-        sessions,
-        people: people.len(),
+        sessions: parts.iter().map(scored).sum(),
+        people: parts.len(),
     })
 }
 
@@ -191,10 +224,10 @@ impl Weights {
     }
 }
 
-fn modalities_seen(cohort: &Cohort, people: &[usize], model: &Model) -> [bool; 4] {
+fn modalities_seen(cohort: &Cohort, parts: &[Part], model: &Model) -> [bool; 4] {
     let mut seen = [false; 4];
-    for person in people {
-        for scored in cohort.person(*person).iter().filter_map(|row| row.scored) {
+    for part in parts {
+        for scored in cohort.part(part).iter().filter_map(|row| row.scored) {
             for (feature, there) in model.features.iter().zip(cohort.seen(scored)) {
                 seen[feature.modality.index()] |= there;
             }
@@ -206,11 +239,11 @@ fn modalities_seen(cohort: &Cohort, people: &[usize], model: &Model) -> [bool; 4
 /// Ridge through the fusion, with r and ρ brought up to date.
 fn weights(
     cohort: &Cohort,
-    people: &[usize],
+    parts: &[Part],
     model: &Model,
     lambda: f64,
 ) -> Result<Weights, RefitError> {
-    let seen = modalities_seen(cohort, people, model);
+    let seen = modalities_seen(cohort, parts, model);
     // Before anything is known every feature weighs the same.
     let mut current = model.clone();
     for feature in &mut current.features {
@@ -223,8 +256,8 @@ fn weights(
     let mut learnt = None;
     for _ in 0..ROUNDS {
         let (mut rows, mut offset, mut worse) = (Vec::new(), Vec::new(), Vec::new());
-        for person in people {
-            cohort.each(*person, &model.fusion, |row, own_rate| {
+        for part in parts {
+            cohort.each(part, &model.fusion, |row, own_rate| {
                 let Some(scored) = row.scored else { return };
                 let (raw, r) = weigh(cohort, scored, &current);
                 let kappa = fuse(&raw, &r, &current.fusion.rho, 0.0).kappa;
@@ -261,8 +294,8 @@ fn weights(
             rho: None,
         };
         current = shape.into_model(&current, model, &seen);
-        for person in people {
-            for row in cohort.person(*person) {
+        for part in parts {
+            for row in cohort.part(part) {
                 if let Some(scored) = row.scored {
                     sessions.push(Evidence {
                         logits: weigh(cohort, scored, &current).0,
@@ -283,12 +316,12 @@ fn weights(
 /// The penalty under which people who were left out are foretold best.
 fn choose(
     cohort: &Cohort,
-    people: &[usize],
+    parts: &[Part],
     model: &Model,
 ) -> Result<(f64, Option<LeftOut>), RefitError> {
     let mut best: Option<(f64, f64, LeftOut)> = None;
     for lambda in LAMBDAS {
-        let Some(left_out) = LeftOut::new(cohort, people, model, lambda)? else {
+        let Some(left_out) = LeftOut::new(cohort, parts, model, lambda)? else {
             // Nobody to leave out.
             return Ok((1.0, None));
         };
@@ -309,6 +342,7 @@ struct LeftOut {
 
 struct OutOfFold {
     person: usize,
+    scored: usize,
     raw: [Option<f64>; 4],
     /// κ·r, by modality.
     share: [f64; 4],
@@ -317,44 +351,34 @@ struct OutOfFold {
 }
 
 impl LeftOut {
-    /// `None` with fewer than two people.
+    /// `None` where there is nobody to leave out.
     fn new(
         cohort: &Cohort,
-        people: &[usize],
+        parts: &[Part],
         model: &Model,
         lambda: f64,
     ) -> Result<Option<LeftOut>, RefitError> {
-        let folds = INNER_FOLDS.min(people.len());
-        if folds < 2 {
-            return Ok(None);
-        }
         let mut sessions = Vec::new();
         let mut log_loss = 0.0;
-        for fold in 0..folds {
-            let of = |inside: bool| -> Vec<usize> {
-                let chosen = people.iter().enumerate();
-                chosen
-                    .filter(|(i, _)| (i % folds == fold) == inside)
-                    .map(|(_, person)| *person)
-                    .collect()
-            };
-            let others = of(false);
-            let learnt = match weights(cohort, &others, model, lambda) {
+        for split in splits(cohort, parts, INNER_FOLDS) {
+            let others = &split.learnt_from;
+            let learnt = match weights(cohort, others, model, lambda) {
                 Ok(learnt) => learnt,
                 // The others teach nothing about this group.
                 Err(RefitError::OneClass | RefitError::NoSessions) => continue,
                 Err(error) => return Err(error),
             };
-            let seen = modalities_seen(cohort, &others, model);
+            let seen = modalities_seen(cohort, others, model);
             let learnt = learnt.into_model(model, model, &seen);
-            for person in of(true) {
-                cohort.each(person, &model.fusion, |row, own_rate| {
+            for part in &split.left_out {
+                cohort.each(part, &model.fusion, |row, own_rate| {
                     let Some(scored) = row.scored else { return };
                     let (raw, r) = weigh(cohort, scored, &learnt);
                     let own_logit = logit(own_rate);
                     let kappa = fuse(&raw, &r, &learnt.fusion.rho, 0.0).kappa;
                     let session = OutOfFold {
-                        person,
+                        person: part.person,
+                        scored,
                         raw,
                         share: r.map(|r| kappa * r),
                         own_logit,
@@ -366,7 +390,16 @@ impl LeftOut {
                 });
             }
         }
-        Ok(Some(LeftOut { sessions, log_loss }))
+        Ok((!sessions.is_empty()).then_some(LeftOut { sessions, log_loss }))
+    }
+
+    /// What the evidence so weighed adds to the log-odds, by place among the scored sessions.
+    fn told(&self, cohort: &Cohort, slopes: &[f64; 4]) -> Vec<Option<f64>> {
+        let mut told = vec![None; cohort.sessions()];
+        for session in &self.sessions {
+            told[session.scored] = Some(session.added(slopes));
+        }
+        told
     }
 
     /// How much of each modality's evidence holds for people who were left out: 0 none, 1 all.
@@ -383,43 +416,72 @@ impl LeftOut {
         let Ok(fit) = ridge::fit_about_offset(&design, SLOPE_PENALTY) else {
             return [0.0; 4];
         };
-        let slopes = std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT));
-        if self.hold(&slopes) {
-            slopes
+        std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT))
+    }
+
+    /// How much of these slopes to believe: 0 where they foretell no better than the own rate
+    /// `alone` by more than chance would, near 1 where they gain far more.
+    ///
+    /// Chance is a nat a slope (Akaike 1974) and [`ONE_SIDED`] standard errors of the gain over
+    /// clusters, since sessions that lie together are not independent; what is left is shrunk by the
+    /// positive-part rule (James & Stein 1961; Efron & Morris 1973), so that it grows from 0 and does
+    /// not jump.
+    fn held(&self, slopes: &[f64; 4], alone: &LeftOut) -> f64 {
+        let gains: Vec<f64> = self
+            .clusters()
+            .zip(alone.clusters())
+            .map(|(with, without)| {
+                let pairs = with.iter().zip(without);
+                pairs
+                    .map(|(with, without)| {
+                        with.loss(without.own_logit)
+                            - with.loss(with.own_logit + with.added(slopes))
+                    })
+                    .sum()
+            })
+            .collect();
+        let n = gains.len() as f64;
+        let there = |m: &usize| self.sessions.iter().any(|s| s.raw[*m].is_some());
+        let total = gains.iter().sum::<f64>();
+        let mean = total / n;
+        let squares: f64 = gains.iter().map(|gain| (gain - mean).powi(2)).sum();
+        let error = (squares * n / (n - 1.0)).sqrt();
+        let beyond = total - (0..4).filter(there).count() as f64;
+        let error = ONE_SIDED * error;
+        // Without a second cluster the error is not a number, and nothing is known to hold.
+        if beyond > 0.0 && error < beyond {
+            1.0 - (error / beyond).powi(2)
         } else {
-            [0.0; 4]
+            0.0
         }
     }
 
-    /// Whether the evidence so weighed foretells better than the own rate alone by more than chance:
-    /// by a nat a slope (Akaike 1974), and by more than the standard error of the gain over people
-    /// (the rule of Breiman et al. 1984, §3.4.3), since one person's sessions are not independent.
-    fn hold(&self, slopes: &[f64; 4]) -> bool {
-        let gains: Vec<f64> = self
+    /// The sessions of each person; of one person stretches of [`STRETCH`] sessions.
+    fn clusters(&self) -> impl Iterator<Item = &[OutOfFold]> {
+        let one = self
             .sessions
-            .chunk_by(|x, y| x.person == y.person)
-            .map(|sessions| sessions.iter().map(|s| s.gain(slopes)).sum())
-            .collect();
-        let n = gains.len() as f64;
-        let total: f64 = gains.iter().sum();
-        let squares: f64 = gains.iter().map(|gain| (gain - total / n).powi(2)).sum();
-        let error = (squares * n / (n - 1.0)).sqrt();
-        let there = |m: &usize| self.sessions.iter().any(|s| s.raw[*m].is_some());
-        // Without a second person the error is not a number, and nothing is known to hold.
-        total >= (0..4).filter(there).count() as f64 && total > error
+            .iter()
+            .all(|s| s.person == self.sessions[0].person);
+        let mut place = 0;
+        self.sessions.chunk_by(move |x, y| {
+            place += 1;
+            if one && place % STRETCH == 0 {
+                return false;
+            }
+            x.person == y.person
+        })
     }
 
     /// The calibrations these people would have of this modality, for the spread of them.
     fn personal_fits(
         &self,
         cohort: &Cohort,
-        people: &[usize],
         modality: usize,
         spec: &ModalitySpec,
         fusion: &FusionSpec,
     ) -> Vec<spread::PersonFit> {
         let prior = spec.calibration_prior;
-        let mut fits = Vec::with_capacity(people.len());
+        let mut fits = Vec::new();
         for sessions in self.sessions.chunk_by(|x, y| x.person == y.person) {
             let Some(first) = sessions.first() else {
                 continue;
@@ -432,6 +494,7 @@ impl LeftOut {
             let outcomes = Outcomes {
                 n: rows.len() as f64,
                 worse: rows.iter().filter(|row| row.worse).count() as f64,
+                ..Outcomes::default()
             };
             let centre = logit(outcomes.worse_rate(fusion));
             let prior = platt::Prior::from_sd(prior.a, centre, prior.sd_a, prior.sd_b);
@@ -453,11 +516,15 @@ impl LeftOut {
 }
 
 impl OutOfFold {
-    /// Log loss of the own rate less that of the own rate with the evidence (nats).
-    fn gain(&self, slopes: &[f64; 4]) -> f64 {
-        let added: f64 = self.evidence().iter().zip(slopes).map(|(e, a)| e * a).sum();
-        let loss = |f: f64| softplus(if self.worse { -f } else { f });
-        loss(self.own_logit) - loss(self.own_logit + added)
+    /// Of these log-odds (nats).
+    fn loss(&self, f: f64) -> f64 {
+        softplus(if self.worse { -f } else { f })
+    }
+
+    /// What the evidence adds to the log-odds.
+    fn added(&self, slopes: &[f64; 4]) -> f64 {
+        let parts = self.evidence();
+        parts.iter().zip(slopes).map(|(e, a)| e * a).sum()
     }
 
     /// What each modality adds to the log-odds.

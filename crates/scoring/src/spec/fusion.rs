@@ -16,6 +16,8 @@ pub(super) struct RawFusion {
     prior_rate: Option<f64>,
     prior_strength: Option<f64>,
     outcome_half_life_days: Option<f64>,
+    recent_half_life_days: Option<f64>,
+    recent_strength: Option<f64>,
     miss_var: Option<f64>,
 }
 
@@ -29,6 +31,8 @@ pub(super) fn read_fusion(raw: RawFusion) -> Result<FusionSpec, SpecError> {
         prior_rate: raw.prior_rate.unwrap_or(defaults.prior_rate),
         prior_strength: raw.prior_strength.unwrap_or(defaults.prior_strength),
         outcome_half_life_days: raw.outcome_half_life_days,
+        recent_half_life_days: raw.recent_half_life_days,
+        recent_strength: raw.recent_strength.unwrap_or(defaults.recent_strength),
         miss_var: raw.miss_var.unwrap_or(defaults.miss_var),
     };
     if !(fusion.prior_rate > 0.0 && fusion.prior_rate < 1.0) {
@@ -39,9 +43,18 @@ pub(super) fn read_fusion(raw: RawFusion) -> Result<FusionSpec, SpecError> {
         );
     }
     within(fusion.prior_strength, 0.0, 1e6, "fusion.prior_strength")?;
-    if let Some(days) = fusion.outcome_half_life_days {
-        within(days, 1e-3, 1e6, "fusion.outcome_half_life_days")?;
+    for (days, at) in [
+        (
+            fusion.outcome_half_life_days,
+            "fusion.outcome_half_life_days",
+        ),
+        (fusion.recent_half_life_days, "fusion.recent_half_life_days"),
+    ] {
+        if let Some(days) = days {
+            within(days, 1e-3, 1e6, at)?;
+        }
     }
+    within(fusion.recent_strength, 0.0, 1e6, "fusion.recent_strength")?;
     within(fusion.miss_var, 0.0, 1e6, "fusion.miss_var")?;
     Ok(fusion)
 }

@@ -341,7 +341,11 @@ fn a_baseline_of_no_values_takes_the_first_value_whatever_its_mean_says() {
 fn rows_without_a_usable_feature_give_the_own_rate_and_learn_nothing() {
     let model = model(&[]);
     let mut person = Person::unknown(&model);
-    person.outcomes = Outcomes { n: 6.0, worse: 4.0 };
+    person.outcomes = Outcomes {
+        n: 6.0,
+        worse: 4.0,
+        ..Outcomes::default()
+    };
     let mut session = full_session(0, 50.0);
     session.extracted.leaves = vec![Leaf::Dropped("wrong type"); 4 * FEATURES_EACH];
     let scored = score(&model, &person, &session, None);

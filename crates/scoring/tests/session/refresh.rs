@@ -128,7 +128,7 @@ proptest! {
         let first = score(&model, &person, &early, None);
         let mut later = after_first(&model, &person, &early, &first);
         later.calibrations = other.calibrations;
-        later.outcomes = Outcomes { n: 20.0, worse };
+        later.outcomes = Outcomes { n: 20.0, worse, ..Outcomes::default() };
         let refreshed = score(&model, &later, &session, Some(&kept(&model, &first, true)));
         for m in 0..2 {
             if first.raw[m].is_some() {

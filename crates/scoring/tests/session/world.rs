@@ -189,7 +189,11 @@ pub fn any_person() -> BoxedStrategy<Person> {
                 Person {
                     baselines,
                     calibrations,
-                    outcomes: Outcomes { n, worse },
+                    outcomes: Outcomes {
+                        n,
+                        worse,
+                        ..Outcomes::default()
+                    },
                     smoothed,
                     metrics: Metrics(metrics),
                     sessions_before: before,
@@ -211,6 +215,7 @@ pub fn experienced(model: &Model, history: &[Session]) -> Person {
     person.outcomes = Outcomes {
         n: 10.0,
         worse: 3.0,
+        ..Outcomes::default()
     };
     person.calibrations[1] = Some(Calibration {
         a: 0.8,
