@@ -187,9 +187,10 @@ impl Batch<'_> {
                 self.left.insert(*user_id.as_bytes());
                 continue;
             }
-            let own_rate = match model.fusion.outcome_half_life_days {
-                Some(_) => Some(own_rate(client, self.schema, model, user_id, created_at)?),
-                None => None,
+            let own_rate = if model.fusion.outcomes_age() {
+                Some(own_rate(client, self.schema, model, user_id, created_at)?)
+            } else {
+                None
             };
             if let Entry::Vacant(place) = self.people.entry(*user_id.as_bytes()) {
                 place.insert(Known::new(before, own_rate));
