@@ -12,7 +12,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.archive_old_sessions(interval) IS
-    'Moves sessions older than older_than to assessment_sessions_archive and returns how many these were; their keys, analyses and scores stay. A session that somebody is writing at the moment is left for the next call. All in one transaction, so its locks stay to the end: for many rows CALL mm_archive_sessions(). Twice or at once is harmless. Errors: 42501, 22004 NULL, 22023 older_than, 42804 a column that the archive lacks, 55P03 locked for too long. System role only.';
+    'Moves sessions older than older_than to assessment_sessions_archive and returns how many these were; their keys, analyses and scores stay. A session that somebody is writing at the moment is left for the next call. All in one transaction, so its locks stay to the end and new sessions may wait for it: for many rows CALL mm_archive_sessions(). Twice or at once is harmless. Errors: 42501, 22004 NULL, 22023 older_than, 42804 a column that the archive lacks, 55P03 locked for too long. System role only.';
 
 CREATE PROCEDURE @extschema@.mm_archive_sessions(older_than interval DEFAULT '2 years')
     LANGUAGE plpgsql
