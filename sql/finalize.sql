@@ -92,7 +92,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_archive_make_month(timestamptz),
     @extschema@.mm_archive_blocks(regclass),
     @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz),
-    @extschema@.mm_archive_month(regclass, timestamptz),
+    @extschema@.mm_archive_month(regclass, timestamptz, bigint),
     @extschema@.mm_ensure_partitions(date, date),
     @extschema@.mm_apply_retention(),
     @extschema@.mm_retention_work(text[]),

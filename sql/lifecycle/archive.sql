@@ -12,7 +12,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.archive_old_sessions(interval) IS
-    'Moves sessions older than older_than to assessment_sessions_archive and returns how many these were; their keys, analyses and scores stay. A session that somebody is writing at the moment is left for the next call. All in one transaction, so its locks stay to the end: for many rows CALL mm_archive_sessions(). Twice or at once is harmless. Errors: 42501, 22004 NULL, 22023 older_than, 42804 a column that the archive lacks, 55P03 locked for too long. System role only.';
+    'Moves sessions older than older_than to assessment_sessions_archive and returns how many these were; their keys, analyses and scores stay. A session that somebody is writing at the moment is left for the next call. All in one transaction, so its locks stay to the end and new sessions may wait for it: for many rows CALL mm_archive_sessions(). Twice or at once is harmless. Errors: 42501, 22004 NULL, 22023 older_than, 42804 a column that the archive lacks, 55P03 locked for too long. System role only.';
 
 CREATE PROCEDURE @extschema@.mm_archive_sessions(older_than interval DEFAULT '2 years')
     LANGUAGE plpgsql
@@ -36,6 +36,7 @@ DECLARE
     total bigint;
     leaves regclass[];
     months regclass[];
+    month_rows bigint[];
     leaf regclass;
     month timestamptz;
     block bigint;
@@ -47,8 +48,19 @@ BEGIN
     moved := 0;
     cutoff := @extschema@.mm_archive_cutoff(older_than);
     PERFORM @extschema@.mm_archive_turn();
-    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole)
-    INTO total, leaves, months
+    IF commits THEN
+        -- What came into the archive's DEFAULT partition goes into months of its own.
+        SELECT p.partition INTO leaf FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS p WHERE p.is_default;
+        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            PERFORM @extschema@.mm_archive_turn();
+        END LOOP;
+    END IF;
+    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
+           array_agg(w.old_rows) FILTER (WHERE w.whole)
+    INTO total, leaves, months, month_rows
     FROM @extschema@.mm_archive_work(cutoff) AS w;
     IF total = 0 THEN
         RETURN;
@@ -63,7 +75,7 @@ BEGIN
     -- Whole months last: without commits, their locks are held for the shortest time.
     FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
         IF leaf = ANY (months) THEN
-            batch := @extschema@.mm_archive_month(leaf, cutoff);
+            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
             IF batch IS NOT NULL THEN
                 moved := moved + batch;
                 PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
@@ -76,14 +88,14 @@ BEGIN
                 CONTINUE;
             END IF;
         END IF;
-        FOREACH month IN ARRAY @extschema@.mm_archive_months(leaf, cutoff) LOOP
+        -- A new month of the archive locks session_keys, which every new session needs, to the end of
+        -- the transaction: too long without commits. Its rows then wait in the DEFAULT partition.
+        FOREACH month IN ARRAY CASE WHEN commits THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
             PERFORM @extschema@.mm_archive_make_month(month);
-            IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            PERFORM @extschema@.mm_archive_turn();
+            PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
         END LOOP;
         -- Once through the table by its blocks: what is deleted is not read again.
         SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
@@ -204,7 +216,8 @@ BEGIN
     PERFORM @extschema@.mm_archive_columns();
     -- Another archiver may have had its turn.
     IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
-        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
+        SELECT FROM pg_inherits WHERE inhrelid = leaf
+          AND inhparent IN ('@extschema@.assessment_sessions'::regclass, '@extschema@.assessment_sessions_archive'::regclass)) THEN
         RETURN '{}';
     END IF;
     EXECUTE format('SELECT array_agg(DISTINCT date_trunc(''month'', created_at, ''UTC'')) FROM ONLY %s WHERE created_at < $1', leaf)
@@ -273,7 +286,7 @@ COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timest
 
 -- One month: from the one parent to the other, with a CHECK that proves its bounds, foreign key, key
 -- and index equal: nothing is read. NULL where that is not possible.
-CREATE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz) RETURNS bigint
+CREATE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
     AS $$
@@ -282,7 +295,6 @@ DECLARE
     archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
     attempts CONSTANT integer := 50;
     attempt integer := 1;
-    rows bigint;
     bounds record;
     new_name text;
     item text;
@@ -291,8 +303,6 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
         RETURN 0;
     END IF;
-    -- Before any lock. Nothing but an import of the past writes there.
-    EXECUTE format('SELECT count(*) FROM ONLY %s', leaf) INTO rows;
     PERFORM @extschema@.mm_keep_vacuum_off(leaf);
     LOOP
         BEGIN
@@ -343,5 +353,5 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.mm_archive_month(regclass, timestamptz) IS
+COMMENT ON FUNCTION @extschema@.mm_archive_month(regclass, timestamptz, bigint) IS
     'Part of archive_old_sessions(): makes a partition that lies wholly before a time one of the archive; returns its rows, NULL where it does not fit.';

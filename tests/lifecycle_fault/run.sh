@@ -132,6 +132,26 @@ SQL
     # An erasure takes a session from wherever it is.
     result "$shape: the next run archives what came meanwhile" "$(quiet busy 'CALL mm_archive_sessions()' 2>&1; equals 0 "$(old busy)")"
 
+    # ---- months that the archive lacks ---------------------------------------------------------
+    # In one transaction no new month is made, which would lock every new session out to its end.
+    fresh waiting "$shape"
+    blocked=$(sql waiting -At -o "$WORK/blocked" <<'SQL'
+SET client_min_messages = warning;
+BEGIN;
+SELECT archive_old_sessions();
+SELECT l.relation::regclass, l.mode FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.relation = 'session_keys'::regclass
+    AND l.mode IN ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock');
+COMMIT;
+SQL
+    tail -n +2 "$WORK/blocked")
+    [[ $shape != flat ]] ||
+        result "$shape: archive_old_sessions() lets new sessions in" "$(equals '' "$blocked"
+            [[ $(sql_value waiting 'SELECT count(*) FROM assessment_sessions_archive_default') -gt 0 ]] || echo 'nothing waits in the DEFAULT partition')"
+    result "$shape: the next CALL gives months to what waits in the archive's DEFAULT partition" "$(
+        quiet waiting 'CALL mm_archive_sessions()' 2>&1
+        lost waiting
+        equals 0 "$(sql_value waiting 'SELECT count(*) FROM assessment_sessions_archive_default')")"
+
     # ---- progress ----------------------------------------------------------------------------
     fresh seen "$shape"
     sql seen -o /dev/null -c 'CALL mm_archive_sessions()' 2>"$WORK/notices" &
