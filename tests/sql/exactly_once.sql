@@ -56,7 +56,7 @@ SELECT is((SELECT array_agg(b.relation) FROM remembered AS b JOIN remembered AS 
     WHERE b.label = 'before' AND s.label = 'scored' AND b.hash IS DISTINCT FROM s.hash AND b.relation NOT IN
         ('fusion_outputs', 'mind_measure_scores', 'assessment_sessions', 'user_baselines', 'user_feature_baselines', 'session_outcomes',
          -- the session as it was before it was completed
-         'row_history_default')), NULL, 'and no other table');
+         'row_history')), NULL, 'and no other table');
 CREATE TEMP TABLE places AS
     SELECT 'f' AS of, session_id AS id, ctid AS place FROM fusion_outputs UNION ALL SELECT 'm', id, ctid FROM mind_measure_scores
     UNION ALL SELECT 'b', id, ctid FROM user_baselines UNION ALL SELECT 'u', id, ctid FROM user_feature_baselines
