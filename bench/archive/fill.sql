@@ -8,9 +8,11 @@ FROM generate_series(1, :sessions) AS n,
      (SELECT date_trunc('month', now() - interval '2 years', 'UTC') - interval '24 months' AS lower_end, date_trunc('month', now() - interval '2 years', 'UTC') AS upper_end) AS span;
 INSERT INTO made SELECT gen_random_uuid(), ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, now() - n * interval '1 minute' FROM generate_series(1, 20000) AS n;
 INSERT INTO session_keys SELECT * FROM made;
-INSERT INTO assessment_sessions (id, user_id, created_at, status, mood_before, reflection_notes)
-SELECT id, user_id, created_at, 'completed', '{"energy_level": 3, "stress_level": 8, "timestamp": "2026-01-05T20:00:00Z"}', repeat('A day like others. ', 10) FROM made;
+INSERT INTO assessment_sessions (id, user_id, created_at, status, reflection_notes)
+SELECT id, user_id, created_at, 'completed', repeat('A day like others. ', 20) FROM made;
 CREATE TABLE young AS SELECT row_number() OVER () AS n, id, created_at FROM made WHERE created_at > now() - interval '1 month';
 CREATE UNIQUE INDEX ON young (n);
 DROP TABLE made;
 VACUUM (ANALYZE) assessment_sessions, session_keys, young;
+-- Writers go on as long as it has a row.
+CREATE TABLE going AS SELECT 1 AS x;

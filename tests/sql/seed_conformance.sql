@@ -1,7 +1,8 @@
 -- shape: flat
 -- Every table, column, key, index, check, policy, trigger and function of the user's document is
 -- there under its own name; so is what the design adds; and nothing is open that should not be.
--- Left out: archive_old_sessions() and backup_restore_user_data(), which come with a later change.
+-- Left out: archive_old_sessions(), see archive_sessions.sql; PARTITION OF, see partition_sessions.sql; and
+-- backup_restore_user_data().
 BEGIN;
 SELECT * FROM no_plan();
 \ir lib/seed_schema.psql
