@@ -88,11 +88,20 @@ CREATE INDEX "their idx" ON "My Schema".assessment_sessions (category);
 SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2020-05-05'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given an old session');
 SELECT is(spec.say('SELECT "My Schema".archive_old_sessions()', 'mindmeasure_system'), '1', 'it is archived');
 SELECT is("My Schema".mm_partition_sessions(), 'assessment_sessions_before_' || to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', '"y"YYYY"m"MM'), 'sessions are partitioned');
-SELECT is(spec.say('SELECT count(*) FROM "My Schema".mm_ensure_partitions() AS made WHERE made ~ ''assessment_sessions'', 'mindmeasure_system'), '3', 'months are made');
+SELECT is(spec.say('SELECT count(*) FROM "My Schema".mm_ensure_partitions() AS m WHERE m ~ ''assessment_sessions''', 'mindmeasure_system'), '3', 'months are made');
 SELECT is(spec.say('SELECT "My Schema".mm_ensure_partitions(''2020-05-01'', ''2020-05-01'')', 'mindmeasure_system'), '"My Schema".assessment_sessions_y2020m05', 'old ones too');
 SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2020-05-06'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given another old one');
 SELECT is(spec.say('SELECT "My Schema".mm_apply_retention()', 'mindmeasure_system'), '1', 'retention archives it');
 SELECT is((SELECT count(*) FROM "My Schema".assessment_sessions_archive), 2::bigint, 'both are in the archive');
+
+-- one person's life cycle in it
+SELECT is(spec.say('SELECT string_agg(key, '' '') FROM jsonb_each("My Schema".mm_export_user(spec.bob()) -> ''tables'') WHERE key IN (''profiles'', ''fusion_outputs'', ''row_history'')', 'mindmeasure_system'), 'profiles row_history fusion_outputs', 'a person is exported');
+SELECT is(spec.say('SELECT count(*) > 5 FROM "My Schema".backup_restore_user_data(spec.bob(), clock_timestamp(), true)', 'mindmeasure_system'), 'true', 'what a restore would do is listed');
+SELECT is(spec.say('SELECT sum(erased) > 5 FROM "My Schema".mm_erase_user(spec.bob(), ''test'')', 'mindmeasure_system'), 'true', 'the person is erased');
+SELECT is(spec.error('INSERT INTO "My Schema".profiles (user_id) VALUES (spec.bob())', 'mindmeasure_system'), 'MM004 user_id: the person has been erased', 'and does not come back');
+SELECT ok("My Schema".mm_uninstall() > 50, 'mm_uninstall() takes it off');
+SELECT lives_ok('DROP EXTENSION mindmeasure', 'it is dropped');
+SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA "My Schema"', 'and put on again');
 
 SELECT * FROM finish();
 ROLLBACK;
