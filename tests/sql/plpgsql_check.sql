@@ -31,6 +31,7 @@ CREATE TEMP TABLE allowed (function text, finding text, reason text);
 INSERT INTO allowed VALUES
     ('mm_(un)?schedule_jobs', 'cron', 'pg_cron is not in this database'),
     ('mm_record_history', '42703 column [no]\.\w+ does not exist|42P01 relation "(old|new)_rows"', 'one function for many tables: a branch is for those that have the column'),
+    ('mm_uninstall', 'mm_detached', 'a table it makes'),
     ('mm_repeat_erasures', 'dynamic SQL|"again"', 'a record that dynamic SQL fills'),
     ('.', '42804 target type is different type than source type', 'an assignment that casts'),
     ('.', 'OUT variable "\w+" is maybe unmodified', 'RETURN QUERY gives the rows'),
