@@ -28,16 +28,16 @@ BEGIN
             FROM pg_catalog.aclexplode(function.acl) AS a
             WHERE a.grantee OPERATOR(pg_catalog.<>) function.proowner
         LOOP
-            EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', function.name, grantee);
+            EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', function.name, grantee);
             -- pg_dump takes what an update script leaves for the extension's own, so a grant kept here would be lost in a restore.
             IF function.known AND grantee OPERATOR(pg_catalog.!~) '^mindmeasure_' THEN
                 RAISE WARNING 'EXECUTE on % was granted to %: taken back by the update', function.name, grantee
-                    USING HINT = pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s; or make it a member of mindmeasure_user or mindmeasure_system.',
+                    USING HINT = pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s; or make it a member of mindmeasure_user or mindmeasure_system.',
                                                    function.name, grantee);
             END IF;
         END LOOP;
         IF pg_catalog.pg_get_userbyid(function.proowner) OPERATOR(pg_catalog.<>) function.owner THEN
-            EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %I', function.name, function.owner);
+            EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO %I', function.name, function.owner);
         END IF;
     END LOOP;
 END
@@ -80,9 +80,11 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_guard_session(),
     @extschema@.mm_register_session_key(),
     @extschema@.mm_fill_owner(),
-    @extschema@.mm_fill_session_time(),
-    @extschema@.mm_take_restored_row()
+    @extschema@.mm_fill_session_time()
 TO mindmeasure_owner;
+
+-- Updates and restores ----------------------------------------------------------------------
+GRANT EXECUTE ON FUNCTION @extschema@.mm_take_restored_row() TO mindmeasure_owner;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.
