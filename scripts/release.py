@@ -91,7 +91,7 @@ class Function:
         return self.returns == new.returns and self.defaults <= new.defaults
 
     def dropping(self):
-        return f"DROP FUNCTION @extschema@.{self.name}({self.arguments});"
+        return f"DROP ROUTINE @extschema@.{self.name}({self.arguments});"
 
 
 def is_function(statement):
@@ -113,7 +113,7 @@ def draft(old_script, new_script):
     kept, again = set(), set()
     for statement in statements(new_rest):
         if not is_function(statement):
-            comment = re.match(r"COMMENT ON FUNCTION @extschema@\.(\w+)", statement)
+            comment = re.match(r"COMMENT ON (?:FUNCTION|PROCEDURE|ROUTINE) @extschema@\.(\w+)", statement)
             # A comment goes with the function that is dropped.
             if comment and (comment.group(1) in again or statement not in old_others):
                 made.append(statement)

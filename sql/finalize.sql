@@ -32,7 +32,7 @@ BEGIN
             -- pg_dump takes what an update script leaves for the extension's own, so a grant kept here would be lost in a restore.
             IF function.known AND grantee OPERATOR(pg_catalog.!~) '^mindmeasure_' THEN
                 RAISE WARNING 'EXECUTE on % was granted to %: taken back by the update', function.name, grantee
-                    USING HINT = pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s; or make it a member of mindmeasure_user or mindmeasure_system.',
+                    USING HINT = pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s; or make it a member of mindmeasure_user or mindmeasure_system.',
                                                    function.name, grantee);
             END IF;
         END LOOP;
@@ -80,8 +80,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_guard_session(),
     @extschema@.mm_register_session_key(),
     @extschema@.mm_fill_owner(),
-    @extschema@.mm_fill_session_time(),
-    @extschema@.mm_take_restored_row()
+    @extschema@.mm_fill_session_time()
 TO mindmeasure_owner;
 
 -- Lifecycle: partitions, archive, retention, jobs -------------------------------------------
@@ -168,6 +167,8 @@ COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
     'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS
     'What erasure_log keeps of an erased person: a SHA-256 from which the id cannot be found, but with which an id can be compared.';
+-- Updates and restores ----------------------------------------------------------------------
+GRANT EXECUTE ON FUNCTION @extschema@.mm_take_restored_row() TO mindmeasure_owner;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.

@@ -4,6 +4,7 @@
 \pset tuples_only on
 \pset fieldsep ' | '
 SET search_path = pg_catalog;
+-- What is granted by default is the same whether it is written down or not.
 CREATE FUNCTION pg_temp.grants(acl aclitem[]) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(a::text, ' ' ORDER BY a::text COLLATE "C") FROM unnest(acl) AS a
 $$;
@@ -12,8 +13,8 @@ CREATE TEMP VIEW relations AS
     SELECT c.*, format('%I.%I', n.nspname, c.relname) AS name FROM pg_class AS c JOIN schemas AS n ON n.oid = c.relnamespace;
 
 SELECT 'extension', extname, extversion, extnamespace::regnamespace FROM pg_extension WHERE extname = 'mindmeasure' ORDER BY 2;
-SELECT 'schema', n.nspname, pg_get_userbyid(s.nspowner), pg_temp.grants(s.nspacl) FROM schemas AS n JOIN pg_namespace AS s USING (oid) ORDER BY 2;
-SELECT 'relation', name, relkind, pg_get_userbyid(relowner), pg_temp.grants(relacl), relrowsecurity, relforcerowsecurity, relispartition,
+SELECT 'schema', n.nspname, pg_get_userbyid(s.nspowner), pg_temp.grants(coalesce(s.nspacl, acldefault('n', s.nspowner))) FROM schemas AS n JOIN pg_namespace AS s USING (oid) ORDER BY 2;
+SELECT 'relation', name, relkind, pg_get_userbyid(relowner), pg_temp.grants(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))), relrowsecurity, relforcerowsecurity, relispartition,
        pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), reloptions FROM relations WHERE relkind IN ('r', 'p', 'v', 'S') ORDER BY name COLLATE "C";
 -- pg_attver is a count that some minor versions of PostgreSQL keep among a column's options.
 SELECT 'column', r.name, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), pg_temp.grants(a.attacl),
@@ -22,7 +23,7 @@ FROM relations AS r JOIN pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 
 LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE r.relkind IN ('r', 'p', 'v', 'c') ORDER BY r.name COLLATE "C", a.attnum;
 SELECT 'view', name, md5(pg_get_viewdef(oid)) FROM relations WHERE relkind IN ('v', 'm') ORDER BY name COLLATE "C";
-SELECT 'type', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner), pg_temp.grants(t.typacl), (SELECT string_agg(e.enumlabel, ' ' ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid)
+SELECT 'type', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner), pg_temp.grants(coalesce(t.typacl, acldefault('T', t.typowner))), (SELECT string_agg(e.enumlabel, ' ' ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid)
 FROM pg_type AS t JOIN schemas AS n ON n.oid = t.typnamespace WHERE t.typtype IN ('d', 'e') OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind = 'c') ORDER BY t.oid::regtype::text COLLATE "C";
 SELECT 'sequence', s.seqrelid::regclass, s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle FROM pg_sequence AS s JOIN relations AS r ON r.oid = s.seqrelid ORDER BY r.name COLLATE "C";
 SELECT 'rule', r.name, u.rulename, pg_get_ruledef(u.oid) FROM pg_rewrite AS u JOIN relations AS r ON r.oid = u.ev_class WHERE u.rulename <> '_RETURN' ORDER BY r.name COLLATE "C", u.rulename;
@@ -34,7 +35,7 @@ SELECT 'policy', r.name, p.polname, p.polcmd, p.polpermissive, (SELECT string_ag
        pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid) FROM pg_policy AS p JOIN relations AS r ON r.oid = p.polrelid ORDER BY r.name COLLATE "C", p.polname;
 -- Parentheses around (a OR b) OR c are gone once it has been read back: they do not count here.
 SELECT 'trigger', r.name, t.tgenabled, translate(pg_get_triggerdef(t.oid), '()', '') FROM pg_trigger AS t JOIN relations AS r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal ORDER BY r.name COLLATE "C", t.tgname;
-SELECT 'function', p.oid::regprocedure, pg_get_userbyid(p.proowner), pg_temp.grants(p.proacl), p.prosecdef, p.proconfig,
+SELECT 'function', p.oid::regprocedure, pg_get_userbyid(p.proowner), pg_temp.grants(coalesce(p.proacl, acldefault('f', p.proowner))), p.prosecdef, p.proconfig,
        EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') AS member,
        md5(CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) ELSE p.prosrc END) FROM pg_proc AS p JOIN schemas AS n ON n.oid = p.pronamespace ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT 'member', o.type, o.identity FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure'

@@ -59,12 +59,12 @@ silent() { ! grep -q -e "$1" "$WORK/draft"; }
 check "a new function is made, in our schema" says "CREATE FUNCTION @extschema@.added() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'added_wrapper';"
 check "a function with another body is replaced" says "CREATE OR REPLACE FUNCTION @extschema@.body(a integer DEFAULT 2) RETURNS integer LANGUAGE sql AS \$\$ SELECT 2 \$\$;"
 check "one of the library as well, in our schema" says 'CREATE OR REPLACE FUNCTION @extschema@.spaced('
-check "one with another result is dropped and made" says 'DROP FUNCTION @extschema@.result(a integer, b numeric(4, 2));'
+check "one with another result is dropped and made" says 'DROP ROUTINE @extschema@.result(a integer, b numeric(4, 2));'
 check "and not replaced" silent 'REPLACE FUNCTION @extschema@.result'
 check "its comment, gone with it, is said again" says "COMMENT ON FUNCTION @extschema@.result(integer, numeric) IS 'Gives.';"
-check "one with fewer defaults is dropped and made" says 'DROP FUNCTION @extschema@.fewer(a integer);'
-check "one that is gone is dropped" says 'DROP FUNCTION @extschema@.gone();'
-check "one with other types is another function: the old one is dropped" says 'DROP FUNCTION @extschema@.typed(a integer);'
+check "one with fewer defaults is dropped and made" says 'DROP ROUTINE @extschema@.fewer(a integer);'
+check "one that is gone is dropped" says 'DROP ROUTINE @extschema@.gone();'
+check "one with other types is another function: the old one is dropped" says 'DROP ROUTINE @extschema@.typed(a integer);'
 check "and the new one made" says "CREATE FUNCTION @extschema@.typed(a bigint) RETURNS integer LANGUAGE sql AS \$\$ SELECT 1 \$\$;"
 check "what is the same is left alone, its comment too" silent '@extschema@.same'
 check "names are checked by CREATE EXTENSION only" silent '\$names\$'
