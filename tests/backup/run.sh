@@ -10,7 +10,7 @@ source scripts/cluster.sh
 for tool in pgbackrest age flock openssl; do
     command -v "$tool" >/dev/null || { echo "$tool is not installed"; exit 77; }
 done
-FAKETIME_LIBRARY=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1)
+FAKETIME_LIBRARY=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1 || true)
 [[ -n $FAKETIME_LIBRARY ]] || { echo "libfaketime is not installed"; exit 77; }
 HERE=tests/backup
 # shellcheck source=tests/backup/lib/fixture.sh
