@@ -98,8 +98,8 @@ start_pooler() {
     for expression in "$@"; do expressions+=(-e "$expression"); done
     mkdir -p "$directory"
     sed -e "s|^mindmeasure = .*|mind = host=localhost port=$PORT dbname=mind|" -e "s|^listen_port = .*|listen_port = $port|" \
-        -e "s|/etc/mindmeasure/tls|$TLS|" -e "s|/etc/pgbouncer/|$WORK/|" -e "s|/run/pgbouncer|$directory|" \
-        -e "s|/var/log/pgbouncer|$directory|" -e "s|^default_pool_size = .*|default_pool_size = 1|" \
+        -e "s|/etc/mindmeasure/tls|$TLS|" -e "s|/etc/pgbouncer/|$WORK/|" -e "s|/var/run/postgresql|$directory|" \
+        -e "s|/var/log/postgresql|$directory|" -e "s|^default_pool_size = .*|default_pool_size = 1|" \
         ${expressions[@]+"${expressions[@]}"} deploy/pgbouncer/pgbouncer.ini >"$directory/pgbouncer.ini"
     [[ $EUID -ne 0 ]] || chown -R postgres:postgres "$directory" "$WORK/userlist.txt"
     as_pg pgbouncer -q -d "$directory/pgbouncer.ini" >"$directory/stderr" 2>&1 </dev/null || true
@@ -147,6 +147,8 @@ done
 check 'server: a superuser comes by the socket only' refused 'pg_hba.conf rejects' "dbname=mind user=postgres password=x host=localhost port=$PORT $PIN"
 check 'server: another database is refused' refused 'pg_hba.conf rejects' "${DIRECT/dbname=mind/dbname=postgres} $PIN"
 check 'server: replication in plain text is refused' refused 'no encryption\|pg_hba.conf rejects' "$DIRECT replication=true sslmode=disable"
+check 'pooler: its console answers the user who runs it, at the socket' as_pg "$PG_BIN/psql" -X -h "$WORK/pooler" -p "$POOL_PORT" -U pgbouncer -d pgbouncer -c 'SHOW VERSION'
+check 'pooler: and nobody by the network' refused 'authentication failed\|no such user\|not allowed' "host=localhost port=$POOL_PORT dbname=pgbouncer user=pgbouncer password=x $PIN"
 check 'pooler: a role that is not listed is refused' refused 'authentication failed\|no such user' "${POOLED/wellness_app/unlisted} $PIN"
 
 # ---- the pooler's side of the server's certificate --------------------------------------------
