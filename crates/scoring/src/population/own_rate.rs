@@ -74,18 +74,20 @@ pub(crate) fn fit(
     let both = if other.0 < one.0 { other.1 } else { one.1 };
     let both = descend(both, &[between_lasting, between_recent], &cost).1;
     let moving = descend(start, &[lasting, between_lasting], &cost).1;
-    // Two rates fit the spells of a few people too well for a count of parameters to notice.
-    if cost(&both) < cost(&moving) && hold(&losses(&moving), &losses(&both)) {
-        both
-    } else {
-        moving
+    // What ages fits the spells of a few people too well for a count of parameters to notice.
+    let mut best = start;
+    for (tried, errors) in [(moving, 1.0), (both, ONE_SIDED)] {
+        if cost(&tried) < cost(&best) && hold(&losses(&best), &losses(&tried), errors) {
+            best = tried;
+        }
     }
+    best
 }
 
-/// Whether losses are lower by more than the standard errors that chance exceeds in one case of
-/// twenty, over people, since one person's outcomes are not independent. Of one person nothing is
-/// known about that.
-fn hold(before: &[f64], after: &[f64]) -> bool {
+/// Whether losses are lower by more than so many standard errors over people (Breiman et al. 1984,
+/// §3.4.3), since one person's outcomes are not independent. Of one person nothing is known about
+/// that.
+fn hold(before: &[f64], after: &[f64], errors: f64) -> bool {
     if before.len() < 2 {
         return true;
     }
@@ -98,7 +100,7 @@ fn hold(before: &[f64], after: &[f64]) -> bool {
     let n = before.len() as f64;
     let mean = gains().sum::<f64>() / n;
     let squares: f64 = gains().map(|gain| (gain - mean).powi(2)).sum();
-    mean * n > ONE_SIDED * (squares * n / (n - 1.0)).sqrt()
+    mean * n > errors * (squares * n / (n - 1.0)).sqrt()
 }
 
 type Axis = fn(&FusionSpec) -> Vec<FusionSpec>;
