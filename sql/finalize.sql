@@ -169,6 +169,15 @@ COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS
     'What erasure_log keeps of an erased person: a SHA-256 from which the id cannot be found, but with which an id can be compared.';
 -- Updates and restores ----------------------------------------------------------------------
 GRANT EXECUTE ON FUNCTION @extschema@.mm_take_restored_row() TO mindmeasure_owner;
+-- Own rate and questionnaires ------------------------------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_own_rate(uuid),
+    @extschema@.mm_score_questionnaire(text, integer[])
+TO mindmeasure_user, mindmeasure_system;
+COMMENT ON FUNCTION @extschema@.mm_own_rate(uuid) IS
+    'How often a person is worse than their usual, as scoring a session now would take it: rate (0 to 1) with its 90 % interval low to high (beta posterior under the active model''s prior_rate and prior_strength), and from how many outcomes, of these worse. Reads only. Caller: the system role, or the person. Errors: 42501 somebody else''s, 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_score_questionnaire(text, integer[]) IS
+    'Scores the answers (0 to 3, NULL where missing) to PHQ-9 (nine items) or GAD-7 (seven): valid, missing, total (up to two or one missing items count as the mean of the others), band, the two-item screen, caseness, the change from which on a total has changed reliably; of PHQ-9 also symptoms, its algorithm and whether item 9 is positive. Screens, and never a diagnosis. Errors: 22004 NULL, 22023 instrument or items.';
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.

@@ -134,7 +134,7 @@ impl Error {
             Error::DuplicateModel(_) => "A registered model never changes: choose a new model_version.".into(),
             Error::UnknownModel(_) => "SELECT model_version FROM mm_models lists them.".into(),
             Error::NoActiveModel => "SELECT mm_activate_model('v1.0');".into(),
-            Error::CannotLearn(_) => "Record outcomes of both kinds, of several people's scored sessions, with mm_record_outcome().".into(),
+            Error::CannotLearn(_) => "Record outcomes of both kinds, of scored sessions, with mm_record_outcome().".into(),
             Error::UnknownJsonSchema(_) => format!("One of {}.", crate::validate::names()),
             Error::Document { hint, .. } => hint.clone(),
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),

@@ -54,9 +54,23 @@ SELECT set_eq($$SELECT * FROM mm_model_report('m')$$, 'SELECT * FROM first_half'
 
 SELECT is((SELECT n FROM mm_model_report('learnt', 20) WHERE predictor = 'model'), 800::bigint, 'many folds');
 
+SELECT throws_ok('SELECT mm_model_report(''learnt'', 41)', '22023', NULL, 'more folds than people');
+
+-- A single person: foretold from what came before, in stretches of time ---------------------------
+DELETE FROM session_outcomes WHERE user_id <> pg_temp.person_id(1);
+SELECT pg_temp.scored(1, n, 'm', ARRAY[x.a, x.b, x.c], x.a, x.c, pg_temp.chance(format('one %s worse', n)) < 1 / (1 + exp(1 - 1.2 * x.a + x.c)))
+FROM generate_series(1001, 1480) AS n CROSS JOIN LATERAL (SELECT pg_temp.normal(format('one %s a', n)) AS a, pg_temp.normal(format('one %s b', n)) AS b, pg_temp.normal(format('one %s c', n)) AS c) AS x \g /dev/null
+DELETE FROM session_outcomes WHERE session_created_at < '2027-01-01';
+CREATE TEMP TABLE one AS SELECT * FROM mm_model_report('learnt', 5);
+SELECT is(n, 400::bigint, 'the first of six stretches is only learnt from') FROM one WHERE predictor = 'model';
+SELECT ok(m.brier < o.brier - 0.02 AND m.within_user_auc > 0.7, format('and the others are foretold: %s against %s', round(m.brier::numeric, 4), round(o.brier::numeric, 4)))
+FROM one AS m, one AS o WHERE m.predictor = 'model' AND o.predictor = 'own rate';
+SELECT is(mm_fit_model('of one'), 'of one', 'a model can be learnt from one person');
+SELECT is(spec #>> '{trained,people}', '1', 'and says so') FROM mm_models WHERE model_version = 'of one';
+
 -- Errors, and who may ---------------------------------------------------------------------------
 SELECT throws_ok('SELECT mm_model_report(''nobody''''s'')', '42704', NULL, 'an unknown model');
-SELECT throws_ok(format('SELECT mm_model_report(''learnt'', %s)', f), '22023', NULL, 'folds ' || f) FROM unnest('{1,0,-1,101,41}'::text[]) AS f;
+SELECT throws_ok(format('SELECT mm_model_report(''learnt'', %s)', f), '22023', NULL, 'folds ' || f) FROM unnest('{1,0,-1,101}'::text[]) AS f;
 SELECT throws_ok('SELECT mm_model_report(''learnt'', NULL)', '22004', NULL, 'no folds');
 SET ROLE mindmeasure_auditor;
 SELECT is((SELECT count(*) FROM mm_model_report('m')), 2::bigint, 'the auditor may');

@@ -137,14 +137,6 @@ fn product(x: &[f64], y: &[f64]) -> f64 {
     r.clamp(-1.0, 1.0)
 }
 
-/// Lag-one autocorrelation of a series; None of a constant one, or of one that is not finite.
-pub fn autocorrelation(values: &[f64]) -> Option<f64> {
-    if values.len() < 3 || values.iter().any(|v| !v.is_finite()) {
-        return None;
-    }
-    standardised(values).ok().map(|d| lag_one(&d))
-}
-
 /// Σ dₜdₜ₊₁ of deviations of unit length.
 fn lag_one(deviations: &[f64]) -> f64 {
     deviations.windows(2).map(|pair| pair[0] * pair[1]).sum()

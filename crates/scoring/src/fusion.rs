@@ -6,6 +6,7 @@
 
 use crate::model::FusionSpec;
 use crate::numeric::{clip, clip_logit, days_between, finite};
+use crate::posterior::Posterior;
 
 /// Outcomes known of a person before a session: all of them, and what is left of them where the
 /// recent ones count once more.
@@ -22,28 +23,31 @@ impl Outcomes {
     /// π_u: the person's own rate of *worse*, shrunk to the population's; the recent rate shrunk to
     /// that in turn where the model tells them apart. 0..1.
     pub fn worse_rate(&self, spec: &FusionSpec) -> f64 {
-        let lasting = shrunk(self.n, self.worse, spec.prior_rate, spec.prior_strength);
+        self.posterior(spec).mean()
+    }
+
+    /// The same with what is not known of it.
+    pub fn posterior(&self, spec: &FusionSpec) -> Posterior {
+        let lasting = counted(self.n, self.worse, spec.prior_rate, spec.prior_strength);
         match spec.recent_half_life_days {
             None => lasting,
-            Some(_) => shrunk(
+            Some(_) => counted(
                 self.recent_n,
                 self.recent_worse,
-                lasting,
+                lasting.mean(),
                 spec.recent_strength,
             ),
         }
     }
 }
 
-/// The rate of so many worse among so many, towards a rate that counts as `strength` of them.
-fn shrunk(n: f64, worse: f64, towards: f64, strength: f64) -> f64 {
+/// A prior without any strength before the first outcome still has its rate.
+const LEAST_STRENGTH: f64 = 1e-9;
+
+fn counted(n: f64, worse: f64, rate: f64, strength: f64) -> Posterior {
     let n = finite(n).max(0.0);
     let worse = clip(finite(worse), 0.0, n);
-    let total = finite(strength + n);
-    if total <= 0.0 {
-        return towards;
-    }
-    clip(finite(strength * towards + worse) / total, 0.0, 1.0)
+    Posterior::new(n, worse, rate, strength.max(LEAST_STRENGTH))
 }
 
 /// Running outcomes of a person: plain counts, or with a half-life each worth 2^(−age/half-life).

@@ -10,3 +10,6 @@ pub mod refit;
 pub mod ridge;
 pub mod spread;
 pub mod worse_rate;
+
+/// Standard errors that a gain found by chance exceeds in one case of twenty.
+const ONE_SIDED: f64 = 1.644_853_6;

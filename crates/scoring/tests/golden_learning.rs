@@ -2,11 +2,14 @@
 //!
 //! Out of scope, because the product does not use them: OLS and the Hamed–Rao and Yue–Wang
 //! variants of trend.json, and the Brook–Evans run length as a function (the run lengths of
-//! change.json are held against simulation of the CUSUM itself).
+//! change.json are held against simulation of the CUSUM itself). Nor the two composites of PHQ-2,
+//! GAD-2 and a mood item that phq_gad.json quotes from another program: they contradict each other.
 
 mod random;
 
-use mindmeasure_scoring::{change, correlation, platt, report, trend};
+use mindmeasure_scoring::model::FusionSpec;
+use mindmeasure_scoring::questionnaire::{Questionnaire, QuestionnaireError};
+use mindmeasure_scoring::{change, correlation, platt, report, trend, Outcomes};
 use serde_json::Value;
 
 fn reference(json: &str) -> (Vec<Value>, f64, Value) {
@@ -327,4 +330,78 @@ fn correlations() {
     for (got, expected) in adjusted.iter().zip(numbers(&file["bh"]["adjusted"])) {
         assert!((got - expected).abs() <= tolerance);
     }
+}
+
+#[test]
+fn own_rates_and_what_is_not_known_of_them() {
+    let (cases, tolerance, _) = reference(include_str!("golden/beta_posterior.json"));
+    for case in cases {
+        let [k, n, alpha, beta] = ["k", "n", "alpha0", "beta0"].map(|key| number(&case[key]));
+        let prior = FusionSpec {
+            prior_rate: alpha / (alpha + beta),
+            prior_strength: alpha + beta,
+            ..FusionSpec::default()
+        };
+        let outcomes = Outcomes {
+            n,
+            worse: k,
+            ..Outcomes::default()
+        };
+        let got = outcomes.posterior(&prior);
+        for (key, got) in [
+            ("mean", outcomes.worse_rate(&prior)),
+            ("sd", got.sd()),
+            ("lo90", got.quantile(0.05)),
+            ("hi90", got.quantile(0.95)),
+            ("lo95", got.quantile(0.025)),
+            ("hi95", got.quantile(0.975)),
+            ("p_gt_half", got.above(0.5)),
+        ] {
+            close(key, got, &case[key], tolerance);
+        }
+    }
+}
+
+#[test]
+fn questionnaires() {
+    let (cases, _, file) = reference(include_str!("golden/phq_gad.json"));
+    for case in cases {
+        let name = case["instrument"].as_str().unwrap();
+        let items: Vec<Option<u8>> = case["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item.as_u64().map(|answer| answer as u8))
+            .collect();
+        let got = Questionnaire::parse(name).unwrap().score(&items).unwrap();
+        let got = serde_json::to_value(got).unwrap();
+        for (key, expected) in case["expect"].as_object().unwrap() {
+            assert_eq!(&got[key], expected, "{name} {items:?} {key}");
+        }
+        if got["valid"] == true {
+            let key = name.replace('-', "").to_lowercase();
+            assert_eq!(
+                got["reliable_change"],
+                file["reliable_change"][key.as_str()]
+            );
+        }
+    }
+}
+
+#[test]
+fn questionnaires_refuse_what_is_no_answer() {
+    let phq = Questionnaire::parse("PHQ-9").unwrap();
+    assert_eq!(Questionnaire::parse("PHQ-8"), None);
+    assert_eq!(phq.score(&[Some(0); 8]), Err(QuestionnaireError::Items(9)));
+    assert_eq!(phq.score(&[Some(4); 9]), Err(QuestionnaireError::Answer));
+    let unanswered = phq.score(&[None; 9]).unwrap();
+    assert_eq!((unanswered.valid, unanswered.missing), (false, 9));
+    // 1 of 8 answered by 1, one missing: 9/8 is 1; 4 of them: 36/8 = 4.5 rounds up.
+    let with = |ones: usize| {
+        let mut items = [Some(0); 9];
+        items[3..3 + ones].fill(Some(1));
+        items[8] = None;
+        phq.score(&items).unwrap().total
+    };
+    assert_eq!((with(1), with(4)), (Some(1), Some(5)));
 }

@@ -284,8 +284,9 @@ fn the_decline_alarm_keeps_its_false_alarms_below_five_percent() {
         })
         .count();
     let rate = alarms as f64 / f64::from(people);
-    // simulated with 40,000: 0.026; three standard errors of 1000 are 0.015
-    assert!((rate - 0.026).abs() < 0.015, "{rate}");
+    assert!(rate <= 0.05, "{rate}");
+    // Nor is it silent because it is deaf.
+    assert!(rate > 0.0, "{rate}");
 }
 
 #[test]

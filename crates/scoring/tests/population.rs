@@ -269,12 +269,13 @@ fn people_who_differ_and_have_spells_are_given_both_rates() {
     let mut random = Random::new(21);
     let by = model(false);
     let mut cohort = Cohort::new(6);
-    for _ in 0..40 {
+    for person in 0..60 {
         cohort.next_person();
-        let own = logit(random.beta(2, 6));
+        // Half of them are seldom worse, half of them mostly.
+        let own = if person % 2 == 0 { -3.0 } else { 1.5 };
         let mut spell: f64 = 0.0;
-        for day in 0..120 {
-            spell = 0.8 * spell + 0.9 * random.normal();
+        for day in 0..150 {
+            spell = 0.7 * spell + 1.2 * random.normal();
             let labelled = Labelled {
                 at_us: day * DAY,
                 worse: random.chance(sigmoid(own + spell)),

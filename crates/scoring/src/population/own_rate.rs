@@ -7,7 +7,7 @@
 //! (Schwarz 1978).
 
 use super::cohort::{Cohort, Part};
-use super::worse_rate;
+use super::{worse_rate, ONE_SIDED};
 use crate::model::FusionSpec;
 use crate::numeric::{clip_probability, logit, softplus};
 
@@ -62,16 +62,45 @@ pub(crate) fn fit(
         .collect();
     let sessions: usize = sample.iter().map(|part| part.sessions.len()).sum();
     let each = 0.5 * (sessions as f64).max(1.0).ln();
+    let losses = |tried: &FusionSpec| log_losses(cohort, &sample, tried, evidence);
     let cost = |tried: &FusionSpec| -> f64 {
         let lasting = f64::from(u8::from(tried.outcome_half_life_days.is_some()));
         let recent = f64::from(u8::from(tried.recent_half_life_days.is_some()));
-        log_loss(cohort, &sample, tried, evidence) + each * (lasting + 2.0 * recent)
+        losses(tried).iter().sum::<f64>() + each * (lasting + 2.0 * recent)
     };
     // A spell can be taken for a rate that moves and the other way round: both are tried first.
     let one = descend(start, &[lasting, recent], &cost);
     let other = descend(start, &[recent, lasting], &cost);
-    let best = if other.0 < one.0 { other.1 } else { one.1 };
-    descend(best, &[between_lasting, between_recent], &cost).1
+    let both = if other.0 < one.0 { other.1 } else { one.1 };
+    let both = descend(both, &[between_lasting, between_recent], &cost).1;
+    let moving = descend(start, &[lasting, between_lasting], &cost).1;
+    // What ages fits the spells of a few people too well for a count of parameters to notice.
+    let mut best = start;
+    for (tried, errors) in [(moving, 1.0), (both, ONE_SIDED)] {
+        if cost(&tried) < cost(&best) && hold(&losses(&best), &losses(&tried), errors) {
+            best = tried;
+        }
+    }
+    best
+}
+
+/// Whether losses are lower by more than so many standard errors over people (Breiman et al. 1984,
+/// §3.4.3), since one person's outcomes are not independent. Of one person nothing is known about
+/// that.
+fn hold(before: &[f64], after: &[f64], errors: f64) -> bool {
+    if before.len() < 2 {
+        return true;
+    }
+    let gains = || {
+        before
+            .iter()
+            .zip(after)
+            .map(|(before, after)| before - after)
+    };
+    let n = before.len() as f64;
+    let mean = gains().sum::<f64>() / n;
+    let squares: f64 = gains().map(|gain| (gain - mean).powi(2)).sum();
+    mean * n > errors * (squares * n / (n - 1.0)).sqrt()
 }
 
 type Axis = fn(&FusionSpec) -> Vec<FusionSpec>;
@@ -148,15 +177,15 @@ fn between_recent(from: &FusionSpec) -> Vec<FusionSpec> {
     BETWEEN.into_iter().flat_map(each).collect()
 }
 
-/// Σ −ln of the probability given to what happened (nats).
-fn log_loss(
+/// Σ −ln of the probability given to what happened (nats), by part.
+fn log_losses(
     cohort: &Cohort,
     parts: &[Part],
     fusion: &FusionSpec,
     evidence: Option<&[Option<f64>]>,
-) -> f64 {
-    let mut sum = 0.0;
-    for part in parts {
+) -> Vec<f64> {
+    let of = |part: &Part| {
+        let mut sum = 0.0;
         cohort.each(part, fusion, |row, own_rate| {
             let told = match evidence {
                 None => Some(0.0),
@@ -166,6 +195,7 @@ fn log_loss(
             let f = logit(clip_probability(own_rate)) + told;
             sum += softplus(if row.worse { -f } else { f });
         });
-    }
-    sum
+        sum
+    };
+    parts.iter().map(of).collect()
 }

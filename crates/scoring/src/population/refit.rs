@@ -13,7 +13,7 @@
 use super::cohort::{Cohort, Part};
 use super::evidence_correlation::{self, Evidence};
 use super::left_out::splits;
-use super::{own_rate, ridge, spread};
+use super::{own_rate, ridge, spread, ONE_SIDED};
 use crate::evidence::{probability, reliability, Calibration};
 use crate::fusion::{fuse, Outcomes};
 use crate::modality::Modality;
@@ -31,8 +31,6 @@ const ROUNDS: usize = 3;
 const SLOPE_PENALTY: f64 = 1.0;
 /// Largest slope of a modality's evidence.
 const SLOPE_LIMIT: f64 = 2.0;
-/// Standard errors that a gain found by chance exceeds in one case of twenty.
-const ONE_SIDED: f64 = 1.644_853_6;
 /// Sessions of one person that are taken as one when the error of a gain is estimated.
 const STRETCH: usize = 10;
 /// Limit of a weight in a specification.
