@@ -92,6 +92,8 @@ BEGIN
                 left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
             EXCEPTION WHEN OTHERS THEN
                 -- One of them; which one is found out below.
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
                 left_over := together.sessions;
             END;
             done := cardinality(together.sessions) - cardinality(left_over);

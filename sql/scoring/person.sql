@@ -1,6 +1,6 @@
--- What is known of a person before a session. Filled in by src/load.rs: @person@, @before@ the session's
--- time, @scored@ whether there is a score already that this one cannot be put before, @reports@ whether the
--- self-reports are wanted. Its columns follow those of documents.sql.
+-- What is known of a person before a session. src/load.rs fills in the person, the session's time, whether
+-- there is a score already that this one cannot be put before, and whether the self-reports are wanted.
+-- Its columns follow those of documents.sql.
 SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
        c.modalities, c.a, c.b, c.var_a, c.cov, c.var_b,
        o.n AS outcomes, o.worse,

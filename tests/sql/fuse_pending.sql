@@ -109,6 +109,29 @@ SELECT results_eq($$SELECT person, array_agg(number ORDER BY step) FROM (
         SELECT step, right(session_id::text, 12)::int AS person, left(session_id::text, 8)::int AS number FROM scored) AS s GROUP BY person ORDER BY person$$,
     $$VALUES (21, '{1,2,3}'::int[]), (22, '{1,2,3}'), (23, '{0,1,2,3}')$$, 'each person''s oldest first');
 
+-- A batch scores a person's sessions from memory, in one go; what it cannot, it hands back ---------
+SELECT pg_temp.add(p, n, 'full', '{text,audio}', '1 h') FROM generate_series(24, 26) AS p, generate_series(1, 3) AS n \g /dev/null
+CREATE FUNCTION pg_temp.batch(people int[]) RETURNS text LANGUAGE sql AS $$
+    SELECT array_agg(left(b::text, 8)::int ORDER BY right(b::text, 12), b)::text FROM unnest(mm_fuse_batch(
+        (SELECT array_agg(s.id ORDER BY s.user_id, s.created_at, s.id) FROM assessment_sessions AS s JOIN unnest($1) AS p ON s.user_id = pg_temp.person_id(p) WHERE s.status = 'pending'),
+        (SELECT array_agg(s.user_id ORDER BY s.user_id, s.created_at, s.id) FROM assessment_sessions AS s JOIN unnest($1) AS p ON s.user_id = pg_temp.person_id(p) WHERE s.status = 'pending'),
+        (SELECT array_agg(s.created_at ORDER BY s.user_id, s.created_at, s.id) FROM assessment_sessions AS s JOIN unnest($1) AS p ON s.user_id = pg_temp.person_id(p) WHERE s.status = 'pending'))) AS b
+$$;
+SELECT is(pg_temp.batch('{24,25}'), NULL, 'two people''s sessions are scored by one batch, none is handed back');
+SELECT is((SELECT count(*) FROM fusion_outputs WHERE user_id IN (pg_temp.person_id(24), pg_temp.person_id(25))), 6::bigint, 'all six have a score');
+SELECT pg_temp.remember('batch', pg_temp.person_id(24)) \g /dev/null
+SELECT is(mm_rescore_user(pg_temp.person_id(24)), 3::bigint, 'a replay of what a batch scored');
+SELECT pg_temp.remember('batch replayed', pg_temp.person_id(24)) \g /dev/null
+SELECT pg_temp.same('batch', 'batch replayed');
+SELECT mm_fuse_session(pg_temp.session_id(26, 2)) \g /dev/null
+SELECT is(pg_temp.batch('{26}'), '{1,3}', 'sessions of somebody who has a score that is not earlier are handed back');
+SELECT pg_temp.add(27, n, 'full', '{text,audio}', '1 h') FROM generate_series(30, 31) AS n \g /dev/null
+SELECT is(pg_temp.batch('{27}'), '{30,31}', 'and those of one time');
+SELECT is(mm_fuse_pending(), 4::bigint, 'the worker scores them one by one');
+SET LOCAL ROLE mindmeasure_system;
+SELECT throws_ok($$ SELECT mm_fuse_batch('{}', '{}', '{}') $$, '42501', NULL, 'nobody but the worker calls it');
+RESET ROLE;
+
 -- Sessions that cannot be scored --------------------------------------------------------------------
 -- A broken trigger: for one session for good, for another for the time being.
 CREATE FUNCTION pg_temp.break() RETURNS trigger LANGUAGE plpgsql AS $$

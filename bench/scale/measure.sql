@@ -1,0 +1,129 @@
+-- What is measured, and how. Every figure is microseconds; ours and the other's alternate within a round.
+CREATE TABLE bench.target (
+    place serial, what text PRIMARY KEY, compared_with text NOT NULL,
+    -- times: how many times faster; share: ours as a part of the other's.
+    measure text NOT NULL CHECK (measure IN ('times', 'share')), target float8);
+INSERT INTO bench.target (what, compared_with, measure, target) VALUES
+    ('mm_fuse_session, warm, three modalities', 'floor: the same rows with constants', 'share', 1.3),
+    ('mm_fuse_pending, a session', 'a single call', 'times', 4),
+    ('mm_fuse_pending, two workers', 'one worker', 'times', 1.7),
+    ('mm_rescore_user, 1,000 sessions, a session', 'a single call', 'share', 0.2),
+    ('own text analyses under row-level security', 'verbatim', 'times', 100),
+    ('own text analyses under row-level security ', 'explicit filter as owner', 'share', 1.2),
+    ('dashboard, 100 sessions a person, prepared', 'verbatim', 'share', 1),
+    ('dashboard, 100 sessions a person, simple protocol', 'verbatim', 'share', 1),
+    ('dashboard, 1,000 sessions a person, prepared', 'verbatim', 'share', 1),
+    ('dashboard, 1,000 sessions a person, simple protocol', 'verbatim', 'share', 1),
+    ('inserting a session', 'verbatim', 'share', 1.8),
+    ('inserting a text analysis', 'verbatim', 'share', 2),
+    ('fuse, all data', 'fuse, templates only', 'share', 1.2),
+    ('fuse, 1,000 sessions a person', 'fuse, 10 sessions a person', 'share', 1.3);
+CREATE TABLE bench.result (what text REFERENCES bench.target, round int, ours float8, other float8);
+GRANT USAGE ON SCHEMA bench TO PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA bench TO PUBLIC;
+GRANT INSERT, UPDATE ON bench.result TO PUBLIC;
+
+CREATE FUNCTION bench.median(x float8[]) RETURNS float8 LANGUAGE sql AS $$ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY v) FROM unnest(x) AS v $$;
+CREATE FUNCTION bench.since(started timestamptz) RETURNS float8 LANGUAGE sql VOLATILE AS $$ SELECT extract(epoch FROM clock_timestamp() - started)::float8 * 1e6 $$;
+
+-- Pending sessions of copies first to last of the people of a kind; per_person each.
+CREATE FUNCTION bench.pending(kind text, first int, last int, per_person int, label text) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE
+    ids uuid[];
+    people uuid[];
+    times timestamptz[];
+BEGIN
+    SELECT array_agg(md5(format('%s %s %s %s', t.user_id, c, n, label))::uuid ORDER BY n, c, t.user_id), array_agg(bench.copy_id(t.user_id, c) ORDER BY n, c, t.user_id),
+           array_agg(now() - interval '20 hours' + n * interval '1 hour' ORDER BY n, c, t.user_id)
+    INTO ids, people, times
+    FROM bench.template AS t, generate_series(first, last) AS c, generate_series(1, per_person) AS n WHERE t.kind = $1;
+    PERFORM bench.add_sessions(ids, people, times);
+    RETURN ids;
+END;
+$$;
+
+-- One call a session, each a transaction of its own; the median.
+CREATE PROCEDURE bench.fuse_each(ids uuid[], INOUT took float8) LANGUAGE plpgsql AS $$
+DECLARE
+    id uuid;
+    started timestamptz;
+    all_took float8[];
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        started := clock_timestamp();
+        PERFORM FROM mm_fuse_session(id);
+        COMMIT;
+        all_took := all_took || bench.since(started);
+    END LOOP;
+    took := bench.median(all_took);
+END;
+$$;
+CREATE PROCEDURE bench.floor_each(ids uuid[], INOUT took float8) LANGUAGE plpgsql AS $$
+DECLARE
+    id uuid;
+    started timestamptz;
+    all_took float8[];
+    c bench.constants;
+BEGIN
+    SELECT * INTO c FROM bench.constants;
+    FOREACH id IN ARRAY ids LOOP
+        started := clock_timestamp();
+        PERFORM bench.floor(id, c);
+        COMMIT;
+        all_took := all_took || bench.since(started);
+    END LOOP;
+    took := bench.median(all_took);
+END;
+$$;
+
+-- Reads, as a person: the query's text with $1 the person, prepared or as the simple protocol sends it.
+CREATE FUNCTION bench.read_as(person uuid, query text, prepared boolean) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+    started timestamptz;
+    took float8[];
+BEGIN
+    PERFORM set_config('request.jwt.claims', json_build_object('sub', person)::text, false);
+    IF prepared THEN
+        EXECUTE format('PREPARE bench_read (uuid) AS %s', query);
+        -- Five custom plans, then the generic one where it is as good.
+        FOR i IN 1 .. 6 LOOP
+            EXECUTE format('EXECUTE bench_read (%L)', person);
+        END LOOP;
+    END IF;
+    FOR i IN 1 .. 15 LOOP
+        started := clock_timestamp();
+        IF prepared THEN
+            EXECUTE format('EXECUTE bench_read (%L)', person);
+        ELSE
+            EXECUTE replace(query, '$1', quote_literal(person) || '::uuid');
+        END IF;
+        took := took || bench.since(started);
+    END LOOP;
+    IF prepared THEN
+        DEALLOCATE bench_read;
+    END IF;
+    RETURN bench.median(took);
+END;
+$$;
+CREATE FUNCTION bench.dashboard(schema text) RETURNS text LANGUAGE sql AS $$
+    SELECT format('SELECT s.*, ms.combined_score, ms.baseline_deviation FROM %1$I.assessment_sessions s
+        LEFT JOIN %1$I.mind_measure_scores ms ON s.id = ms.session_id WHERE s.user_id = $1 ORDER BY s.created_at DESC LIMIT 10', schema)
+$$;
+
+-- A statement over and over, each a transaction of its own; $1 a number.
+CREATE PROCEDURE bench.write_each(statement text, first int, last int, INOUT took float8) LANGUAGE plpgsql AS $$
+DECLARE
+    started timestamptz;
+    all_took float8[];
+BEGIN
+    EXECUTE format('PREPARE bench_write (int) AS %s', statement);
+    FOR i IN first .. last LOOP
+        started := clock_timestamp();
+        EXECUTE format('EXECUTE bench_write (%s)', i);
+        COMMIT;
+        all_took := all_took || bench.since(started);
+    END LOOP;
+    DEALLOCATE bench_write;
+    took := bench.median(all_took);
+END;
+$$;
