@@ -89,13 +89,15 @@ BEGIN
             END IF;
         END IF;
         -- A new month of the archive locks session_keys, which every new session needs, to the end of
-        -- the transaction: too long without commits. Its rows then wait in the DEFAULT partition.
-        FOREACH month IN ARRAY CASE WHEN commits THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
+        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
             PERFORM @extschema@.mm_archive_make_month(month);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            PERFORM @extschema@.mm_archive_turn();
-            PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            IF commits THEN
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            END IF;
         END LOOP;
         -- Once through the table by its blocks: what is deleted is not read again.
         SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
