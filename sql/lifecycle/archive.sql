@@ -50,7 +50,8 @@ BEGIN
     PERFORM @extschema@.mm_archive_turn();
     IF commits THEN
         -- What came into the archive's DEFAULT partition goes into months of its own.
-        SELECT p.partition INTO leaf FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS p WHERE p.is_default;
+        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
+        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
         FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
             PERFORM @extschema@.mm_archive_make_month(month);
             COMMIT;
