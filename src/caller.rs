@@ -57,6 +57,27 @@ pub fn may_act_for(user_id: Uuid, schema: &Schema) -> Result<bool> {
     Ok(person == Some(user_id))
 }
 
+/// Runs as mindmeasure_owner: what is made so is out of reach of the default privileges that
+/// anybody may have set for the installing superuser, and tables without grants can be read.
+/// Who calls ([`is_system`]) stays who they are.
+pub fn as_owner<T>(run: impl FnOnce() -> T) -> T {
+    let mut user = pg_sys::InvalidOid;
+    let mut context = 0;
+    // SAFETY: saved and set back below; on an error Postgres itself restores it at (sub)abort.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let owner = pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), false);
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
+    }
+    let result = run();
+    // SAFETY: as above.
+    unsafe { pg_sys::SetUserIdAndSecContext(user, context) };
+    result
+}
+
 /// Waits until nobody else scores this person, until the end of the transaction.
 ///
 /// One lock a person: two sessions cannot race on one baseline, and a batch that takes people in

@@ -20,6 +20,7 @@ mod models;
 mod outcomes;
 mod page;
 mod population;
+mod privacy;
 mod schema;
 mod settings;
 mod sql;
@@ -29,4 +30,5 @@ mod validate;
 #[pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
+    privacy::start();
 }

@@ -13,6 +13,7 @@ use serde_json::{Number, Value};
 
 use crate::error::{Error, Result};
 use crate::jsonb::Document;
+use crate::privacy::values::Opener;
 use crate::sql::{Query, Schema};
 
 const DOCUMENTS: &str = include_str!("../sql/scoring/documents.sql");
@@ -26,6 +27,7 @@ pub struct LoadPlan {
     past: Query,
     feature_names: Vec<String>,
     feature_index: HashMap<String, usize>,
+    schema: Schema,
 }
 
 /// A session and the person before it, or the fact that it has been scored meanwhile.
@@ -74,6 +76,7 @@ impl LoadPlan {
                 .enumerate()
                 .map(|(i, feature)| (feature.name.clone(), i))
                 .collect(),
+            schema: schema.clone(),
         }
     }
 
@@ -97,7 +100,8 @@ impl LoadPlan {
             return Ok(None);
         };
         let mut columns = Columns::new(&row);
-        let (_, session) = read_session(&mut columns, model)?;
+        let opener = Opener::new(&self.schema, user_id);
+        let (_, session) = read_session(&mut columns, model, &opener)?;
         let person = self.read_person(&mut columns, model)?;
         Ok(Some(Loaded {
             session,
@@ -114,9 +118,10 @@ impl LoadPlan {
         user_id: Uuid,
         after: (TimestampWithTimeZone, Uuid),
     ) -> Result<Vec<(Uuid, Session)>> {
+        let opener = Opener::new(&self.schema, user_id);
         self.past
             .run(client, &[user_id.into(), after.0.into(), after.1.into()])?
-            .map(|row| read_session(&mut Columns::new(&row), model))
+            .map(|row| read_session(&mut Columns::new(&row), model, &opener))
             .collect()
     }
 
@@ -184,8 +189,23 @@ fn table_alias(owner: Owner) -> &'static str {
     }
 }
 
+const SESSIONS: &str = "assessment_sessions";
+
+fn analysis_table(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Text => "text_analysis",
+        Modality::Audio => "audio_analysis",
+        Modality::Visual => "visual_analysis",
+        Modality::Passive => "passive_analysis",
+    }
+}
+
 /// The columns of documents.sql, in its order.
-fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, Session)> {
+fn read_session(
+    columns: &mut Columns<'_, '_>,
+    model: &Model,
+    opener: &Opener<'_>,
+) -> Result<(Uuid, Session)> {
     let id = columns.required("id")?;
     let at: TimestampWithTimeZone = columns.required("created_at")?;
     let assessment_type = columns
@@ -193,8 +213,15 @@ fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, S
         .as_deref()
         .and_then(AssessmentType::parse)
         .unwrap_or(AssessmentType::Full);
-    let mood = columns.document()?.as_ref().and_then(Mood::from_json);
-    let arrived = four(columns.required::<Vec<bool>>("arrived")?)?;
+    let mood = columns.document()?;
+    let mood_column = columns.required::<String>("mood_column")?;
+    let mood = match mood {
+        Some(mood) => opener.document(SESSIONS, &mood_column, id, mood)?,
+        None => None,
+    };
+    let mood = mood.as_ref().and_then(Mood::from_json);
+    let rows: [Option<Uuid>; 4] = four(columns.required::<Vec<Option<Uuid>>>("rows")?)?;
+    let arrived = rows.map(|row| row.is_some());
     let wellness: [Option<f64>; 4] = four(columns.required::<Vec<Option<f64>>>("wellness")?)?;
     let mut documents = Vec::with_capacity(model.documents.len());
     for document in &model.documents {
@@ -203,7 +230,14 @@ fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, S
                 .and_then(Number::from_f64)
                 .map(Value::Number)
         } else {
-            columns.document()?
+            let (table, row) = match document.column.owner {
+                Owner::Session => (SESSIONS, Some(id)),
+                Owner::Analysis(modality) => (analysis_table(modality), rows[modality.index()]),
+            };
+            match columns.document()?.zip(row) {
+                Some((value, row)) => opener.document(table, &document.column.name, row, value)?,
+                None => None,
+            }
         });
     }
     Ok((

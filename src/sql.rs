@@ -21,9 +21,14 @@ pub struct Schema {
 impl Schema {
     /// The schema of the function that is being called: where all of the extension is.
     pub fn of(fcinfo: pg_sys::FunctionCallInfo) -> Schema {
-        // SAFETY: Postgres passes the call's own fmgr info; the look-ups return palloc'd strings.
+        // SAFETY: Postgres passes the call's own fmgr info.
+        Schema::of_function(unsafe { (*(*fcinfo).flinfo).fn_oid })
+    }
+
+    pub fn of_function(function: pg_sys::Oid) -> Schema {
+        // SAFETY: the look-ups return palloc'd strings.
         unsafe {
-            let oid = pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid);
+            let oid = pg_sys::get_func_namespace(function);
             let name = pg_sys::quote_identifier(pg_sys::get_namespace_name(oid));
             Schema {
                 oid,

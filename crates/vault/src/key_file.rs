@@ -117,6 +117,10 @@ impl KeyRing {
         (id, key)
     }
 
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
     pub fn find(&self, id: &str) -> Option<&Key> {
         self.keys
             .iter()
