@@ -90,7 +90,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_unencrypted_rows()
 TO mindmeasure_system;
 GRANT EXECUTE ON PROCEDURE @extschema@.mm_encrypt_existing(integer) TO mindmeasure_system;
-GRANT EXECUTE ON FUNCTION @extschema@.mm_seal(), @extschema@.mm_create_clear_views() TO mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_seal(), @extschema@.mm_keep_updated_at(), @extschema@.mm_create_clear_views() TO mindmeasure_owner;
 
 COMMENT ON FUNCTION @extschema@.mm_protected_columns() IS
     'The columns that are encrypted where mindmeasure.key_file is set.';

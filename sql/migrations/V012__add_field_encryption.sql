@@ -35,11 +35,10 @@ CREATE TRIGGER seal_session BEFORE INSERT ON @extschema@.assessment_sessions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('assessment_sessions');
 CREATE TRIGGER encrypt_session_change BEFORE UPDATE ON @extschema@.assessment_sessions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('assessment_sessions');
--- A session that is only encrypted has not been updated.
-DROP TRIGGER update_sessions_updated_at ON @extschema@.assessment_sessions;
-CREATE TRIGGER update_sessions_updated_at BEFORE UPDATE ON @extschema@.assessment_sessions
-    FOR EACH ROW WHEN (NOT @extschema@.mm_encrypting())
-    EXECUTE FUNCTION @extschema@.update_updated_at_column();
+-- A session that is only encrypted has not been updated: fires after update_sessions_updated_at.
+CREATE TRIGGER update_sessions_updated_at_only_encrypted BEFORE UPDATE ON @extschema@.assessment_sessions
+    FOR EACH ROW WHEN (@extschema@.mm_encrypting())
+    EXECUTE FUNCTION @extschema@.mm_keep_updated_at();
 
 -- Sessions come to the archive sealed; open ones come from an import.
 CREATE TRIGGER seal_archived_session BEFORE INSERT ON @extschema@.assessment_sessions_archive

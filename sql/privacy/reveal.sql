@@ -5,12 +5,15 @@ CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS j
 DECLARE
     opened jsonb := row_data;
     protected record;
-    row_id CONSTANT uuid := row_data ->> 'id';
-    person CONSTANT uuid := row_data ->> 'user_id';
+    row_id uuid;
+    person uuid;
 BEGIN
     FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
         -- A JSON null may be NULL or a document: neither is sealed.
         CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
         opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
             WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
             ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);

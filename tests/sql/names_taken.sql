@@ -52,8 +52,8 @@ SELECT pg_read_file(format('%s/extension/mindmeasure--%s.sql', setting, default_
 FROM pg_config, pg_available_extensions WHERE pg_config.name = 'SHAREDIR' AND pg_available_extensions.name = 'mindmeasure';
 SELECT set_eq(
     $$ SELECT spec.listed(substring(body FROM 'tables CONSTANT.*')) FROM spec.bootstrap $$,
-    $$ SELECT relname::text FROM pg_class WHERE relnamespace = 'mindmeasure'::regnamespace AND relkind IN ('r', 'p') $$,
-    'sql/bootstrap.sql lists every table that is made, and no other');
+    $$ SELECT relname::text FROM pg_class WHERE relnamespace = 'mindmeasure'::regnamespace AND relkind IN ('r', 'p', 'v') $$,
+    'sql/bootstrap.sql lists every table and view that is made, and no other');
 -- A key without a name of its own gets a free one from the server.
 SELECT set_eq(
     $$ SELECT spec.listed(substring(body FROM 'indexes CONSTANT.*')) FROM spec.bootstrap $$,
@@ -70,7 +70,7 @@ DROP EXTENSION mindmeasure CASCADE;
 DROP SCHEMA mindmeasure CASCADE;
 CREATE SCHEMA "My Schema";
 SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA "My Schema"', 'a schema whose name needs quoting will do');
-SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), 18::bigint, 'its tables are there');
+SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), 19::bigint, 'its tables are there');
 INSERT INTO auth.users (id, email) VALUES (spec.bob(), 'bob@example.org');
 SELECT is((SELECT display_name FROM "My Schema".profiles WHERE user_id = spec.bob()), 'bob@example.org', 'a sign-up fills its profiles');
 SELECT is(spec.say($$ INSERT INTO "My Schema".assessment_sessions (assessment_type) VALUES ('quick') RETURNING user_id $$, 'mindmeasure_user', spec.bob()), spec.bob()::text, 'a user creates a session');

@@ -23,6 +23,7 @@ INSERT INTO spec.cells VALUES
     ('user_feature_baselines',             '1',       'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, feature_name, mean, sd) VALUES (spec.alice(), ''new'', 0, 1)'),
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, modality, a, b, covariance) VALUES (spec.alice(), ''visual'', 1, 0, ''{1,0,1}'')'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (model_version, spec) VALUES (''new'', ''{}'')'),
+    ('user_keys',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, kid, wrapped_by, wrapped) VALUES (spec.alice(), ''AAAAAAAA'', ''k'', ''\x'')'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (version, description, checksum, extension_version) VALUES (999, '''', '''', '''')'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id) VALUES (spec.alice())');
 SELECT spec.every_table_is_listed();

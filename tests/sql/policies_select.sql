@@ -22,6 +22,7 @@ INSERT INTO spec.cells VALUES
     ('user_feature_baselines',             'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('user_calibration',                   'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('mm_models',                          'all',     'all',     'all',     'refused', 'all',     'all'),
+    ('user_keys',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused');
 INSERT INTO auth.users (id, email) VALUES (spec.carol(), 'carol@example.org');
