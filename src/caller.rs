@@ -120,8 +120,8 @@ pub fn require_current_view(user_id: Uuid, schema: &Schema) -> Result<()> {
     let seen = Spi::connect(|client| -> Result<Option<i64>> {
         Ok(query.read(client, &[user_id.into()])?.first().get_one()?)
     })?;
-    let current = Spi::connect(|client| query.read_latest(client, user_id))?;
-    if seen == current {
+    let current = Spi::connect(|client| query.read_latest(client, user_id, |row| row.get(1)))?;
+    if seen == current.flatten() {
         Ok(())
     } else {
         Err(Error::StaleView)

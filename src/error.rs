@@ -161,7 +161,7 @@ impl Error {
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
             Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
             Error::Stored(_) => "SELECT mm_rescore_user(user_id) scores the person's sessions anew.".into(),
-            Error::EncryptionOff => "Set mindmeasure.key_file to the file that holds the keys. Nothing was stored.".into(),
+            Error::EncryptionOff => "Set mindmeasure.key_file to the file that holds the keys. A database with rows in user_keys takes no open values. Nothing was stored.".into(),
             Error::KeyFile(_) => "docs/encryption.md describes the file. Until it can be used, nothing is encrypted and nothing is stored in encrypted columns.".into(),
             Error::KeyLost(_) => "Put the key back into the file. A key may be taken out when SELECT * FROM mm_rotate_keys() leaves nothing to do.".into(),
             Error::NoDataKey => "The person was erased, or user_keys has not been restored. Without that key the value stays closed.".into(),

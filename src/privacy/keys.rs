@@ -42,6 +42,8 @@ struct Entry {
 struct Remembered {
     view: Option<View>,
     entries: Vec<Entry>,
+    /// Whether a schema's user_keys has any row.
+    in_use: Option<(pg_sys::Oid, bool)>,
 }
 
 thread_local! {
@@ -49,13 +51,22 @@ thread_local! {
 }
 
 impl Remembered {
-    /// The entry of a person, made where there is none; old views are forgotten.
-    fn entry(&mut self, schema: &Schema, user_id: Uuid) -> &mut Entry {
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.in_use = None;
+    }
+
+    fn forget_old_views(&mut self) {
         let view = present_view();
         if view.is_none() || self.view != view {
-            self.entries.clear();
+            self.forget();
             self.view = view;
         }
+    }
+
+    /// The entry of a person, made where there is none.
+    fn entry(&mut self, schema: &Schema, user_id: Uuid) -> &mut Entry {
+        self.forget_old_views();
         let known = self
             .entries
             .iter()
@@ -117,9 +128,29 @@ fn forget() {
     REMEMBERED_KEYS.with(|keys| {
         // An error may have jumped out of a change; what is borrowed is left to the next end.
         if let Ok(mut keys) = keys.try_borrow_mut() {
-            keys.entries.clear();
+            keys.forget();
         }
     });
+}
+
+/// Whether anybody has a data key: then this database is encrypted, whatever the settings of this
+/// connection say. A client can ask for an empty mindmeasure.key_file before the library that
+/// forbids it is loaded, and a new server can come up without the setting.
+pub fn in_use(schema: &Schema) -> Result<bool> {
+    let known = REMEMBERED_KEYS.with_borrow_mut(|keys| {
+        keys.forget_old_views();
+        keys.in_use.filter(|(oid, _)| *oid == schema.oid)
+    });
+    if let Some((_, known)) = known {
+        return Ok(known);
+    }
+    let query = schema.query("SELECT EXISTS (SELECT FROM @extschema@.user_keys)");
+    let found: Option<bool> = as_owner(|| {
+        Spi::connect(|client| -> Result<_> { Ok(query.read(client, &[])?.first().get_one()?) })
+    })?;
+    let found = found.unwrap_or(false);
+    REMEMBERED_KEYS.with_borrow_mut(|keys| keys.in_use = Some((schema.oid, found)));
+    Ok(found)
 }
 
 /// The key that opens what says that it was sealed with `kid`.
@@ -180,29 +211,21 @@ fn read(schema: &Schema, user_id: Uuid) -> Result<Option<Stored>> {
     let query = schema.query(
         "SELECT k.kid, k.wrapped_by, k.wrapped FROM @extschema@.user_keys AS k WHERE k.user_id = $1",
     );
-    as_owner(|| {
-        with_latest_view(|| {
-            Spi::connect(|client| {
-                match query.read(client, &[user_id.into()])?.next() {
-                    Some(row) => Ok(Some(Stored {
-                        kid: row.get(1)?.ok_or(Error::WrongKey)?,
-                        wrapped_by: row.get(2)?.ok_or(Error::WrongKey)?,
-                        wrapped: row.get(3)?.ok_or(Error::WrongKey)?,
-                    })),
-                    None => Ok(None),
-                }
+    let found = as_owner(|| {
+        Spi::connect(|client| {
+            query.read_latest(client, user_id, |row| {
+                Some(Stored {
+                    kid: row.get(1)?,
+                    wrapped_by: row.get(2)?,
+                    wrapped: row.get(3)?,
+                })
             })
         })
-    })
-}
-
-fn with_latest_view<T>(run: impl FnOnce() -> T) -> T {
-    // SAFETY: pushed and popped in pairs; on an error Postgres takes it off itself.
-    unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let result = run();
-        pg_sys::PopActiveSnapshot();
-        result
+    })?;
+    match found {
+        Some(None) => Err(Error::WrongKey),
+        Some(stored) => Ok(stored),
+        None => Ok(None),
     }
 }
 

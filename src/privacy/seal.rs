@@ -14,7 +14,7 @@ use pgrx::{AllocatedByPostgres, FromDatum, IntoDatum, PgTupleDesc, Uuid};
 
 use super::columns::{table, Column, Rule, Table};
 use super::existing::encrypting;
-use super::ring;
+use super::{keys, ring};
 use super::values::{envelope, Row};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::{jsonb_of, JsonbText, RawJsonb};
@@ -126,7 +126,7 @@ impl Writing<'_> {
             Err(_) => None,
         };
         let Some(envelope) = found else {
-            if !self.seals() {
+            if !self.seals()? {
                 return Ok(None);
             }
             validate(schema, column.name, document)?;
@@ -155,7 +155,7 @@ impl Writing<'_> {
         let text = unsafe { String::from_datum(value, false) }.unwrap_or_default();
         let found = Envelope::from_text(&text).map_err(|Malformed| no_envelope(column))?;
         let Some(envelope) = found else {
-            if !self.seals() {
+            if !self.seals()? {
                 return Ok(None);
             }
             check_length(column, &text, most)?;
@@ -173,8 +173,16 @@ impl Writing<'_> {
 
     /// Whether open values are sealed. A restore stores what the dump holds: sealing would make
     /// keys that stand in the way of those that the dump brings.
-    fn seals(&self) -> bool {
-        ring::is_on() && !restoring()
+    fn seals(&self) -> Result<bool> {
+        if restoring() {
+            Ok(false)
+        } else if ring::is_on() {
+            Ok(true)
+        } else if keys::in_use(self.schema)? {
+            Err(Error::EncryptionOff)
+        } else {
+            Ok(false)
+        }
     }
 
     /// What a value that comes sealed holds; `None` where it is taken as it is.

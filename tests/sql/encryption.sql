@@ -168,7 +168,6 @@ SELECT is(spec.outcome('UPDATE assessment_sessions SET mood_after = spec.documen
 
 -- what is written before, afterwards ---------------------------------------------------------------
 SELECT is((SELECT rows FROM mm_unencrypted_rows() WHERE table_name = 'assessment_sessions'), 1::bigint, 'one row has open values');
-UPDATE assessment_sessions SET updated_at = '2020-01-01' WHERE false;
 CREATE TABLE spec.times AS SELECT updated_at FROM assessment_sessions WHERE id = spec.s(1);
 SELECT is(spec.say('SELECT encrypted FROM mm_encrypt_batch(''assessment_sessions'', NULL, 100)', 'spec_worker'), '1', 'mm_encrypt_batch() encrypts it');
 SELECT ok(mm_is_envelope(mood_before) AND mm_is_envelope(reflection_notes) AND updated_at = (SELECT updated_at FROM spec.times), 'wholly, and its updated_at stays') FROM assessment_sessions WHERE id = spec.s(1);
@@ -181,7 +180,10 @@ SELECT matches(spec.error('SELECT mm_encrypt_batch(''assessment_sessions'', NULL
 SET LOCAL mindmeasure.key_file = '';
 SELECT matches(spec.error('SELECT reflection_notes FROM assessment_sessions_clear WHERE id = spec.s(2)', 'spec_app', spec.alice()), '^MM024 ', 'without the key file nothing opens');
 SELECT is(spec.outcome('UPDATE assessment_sessions SET status = ''failed'' WHERE id = spec.s(3)', 'spec_worker'), '1', 'other columns can be changed');
-SELECT is(spec.outcome('UPDATE assessment_sessions SET reflection_notes = ''open again'' WHERE id = spec.s(3)', 'spec_worker'), '1', 'and open values written');
+SELECT is(spec.outcome('UPDATE assessment_sessions SET reflection_notes = ''open again'' WHERE id = spec.s(3)', who), 'MM024', 'and a database with keys takes no open value, from ' || who) FROM unnest('{spec_worker,postgres}'::text[]) AS who;
+SELECT is(spec.outcome('INSERT INTO assessment_sessions (user_id) VALUES (spec.bob())', 'spec_worker'), '1', 'a row without such values is taken');
+DELETE FROM user_keys;
+SELECT is(spec.outcome('UPDATE assessment_sessions SET reflection_notes = ''open again'' WHERE id = spec.s(3)', 'spec_worker'), '1', 'with no key left it is as it was before');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -73,7 +73,6 @@ SELECT spec.write_key_file(ARRAY[spec.key('b')]);
 SELECT is((SELECT string_agg(reflection_notes, ',' ORDER BY reflection_notes) FROM assessment_sessions_clear), 'before,under b', 'the old key can leave the file');
 SELECT spec.write_key_file(ARRAY[spec.key('b'), spec.key('c')]);
 INSERT INTO assessment_sessions (user_id, reflection_notes) SELECT gen_random_uuid(), 'x' FROM generate_series(1, 5);
-UPDATE user_keys SET wrapped_by = wrapped_by WHERE false;
 SELECT results_eq('SELECT * FROM mm_rotate_keys(1)', 'VALUES (1::bigint, 1::bigint)', 'a batch is as large as it is told to be');
 SELECT matches(spec.error('SELECT * FROM mm_rotate_keys(0)', 'spec_worker'), '^22023 max_keys', 'a batch of none is refused');
 SELECT matches(spec.error('SELECT * FROM mm_rotate_keys(NULL)', 'spec_worker'), '^22004 max_keys', 'and of NULL');

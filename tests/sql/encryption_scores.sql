@@ -55,6 +55,7 @@ CREATE FUNCTION pg_temp.edge(number int) RETURNS void LANGUAGE sql AS $$
     SELECT mm_fuse_session(pg_temp.session_id(2, number));
 $$;
 SET LOCAL mindmeasure.key_file = '';
+DELETE FROM user_keys;
 SELECT pg_temp.edge(n) FROM generate_series(1, 8) AS n;
 SELECT pg_temp.remember('open', pg_temp.person_id(2));
 SELECT pg_temp.gone(2);
