@@ -135,7 +135,9 @@ impl Error {
             Error::NotAuthentic(field) => {
                 format!("{field}: the sealed value is not authentic")
             }
-            Error::NotTheirs => "permission denied: this is for the person and the system role".into(),
+            Error::NotTheirs => {
+                "permission denied: this is for the person and the system role".into()
+            }
             Error::Spi(error) => format!("query failed: {error}"),
         }
     }

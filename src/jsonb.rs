@@ -3,8 +3,8 @@
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
 use pgrx::PgTryBuilder;
+use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
 use serde_json::{Map, Number, Value};
 use std::ffi::CStr;
 
@@ -102,8 +102,7 @@ impl RawJsonb {
     pub fn text(self) -> String {
         // SAFETY: jsonb_out reads a jsonb and gives a C string, which lives in this context.
         unsafe {
-            let text: Option<&CStr> =
-                direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]);
+            let text: Option<&CStr> = direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]);
             text.map(|text| text.to_string_lossy().into_owned())
                 .unwrap_or_default()
         }

@@ -235,7 +235,7 @@ fn read_session(
                 Owner::Analysis(modality) => (analysis_table(modality), rows[modality.index()]),
             };
             match columns.document()?.zip(row) {
-                Some((value, row)) => opener.document(table, &document.column.name, row, value)?,
+                Some((value, row)) => opener.document(table, document.column.name, row, value)?,
                 None => None,
             }
         });

@@ -176,8 +176,7 @@ impl LatestRow<'_> {
         let mut is_null = false;
         // SAFETY: the table holds one row of this description.
         unsafe {
-            let value =
-                pg_sys::SPI_getbinval(*self.0.vals, self.0.tupdesc, column, &mut is_null);
+            let value = pg_sys::SPI_getbinval(*self.0.vals, self.0.tupdesc, column, &mut is_null);
             T::from_datum(value, is_null)
         }
     }

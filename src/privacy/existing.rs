@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use super::columns::{self, Table};
-use super::values::envelope;
 use super::ring;
+use super::values::envelope;
 use crate::caller::{as_owner, require_system};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::Document;
@@ -49,7 +49,9 @@ impl Drop for Encrypting {
 #[pg_extern(name = "mm_is_envelope", immutable, strict, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_is_envelope_json(value: Document) -> bool {
-    value.0.is_ok_and(|value| envelope(&value).is_ok_and(|found| found.is_some()))
+    value
+        .0
+        .is_ok_and(|value| envelope(&value).is_ok_and(|found| found.is_some()))
 }
 
 /// Whether a text is a well-formed envelope.
@@ -69,7 +71,9 @@ fn mm_encrypt_batch(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> TableIterator<'static, (name!(last_id, Option<Uuid>), name!(encrypted, i64))> {
     let schema = Schema::of(fcinfo);
-    TableIterator::once(or_raise(encrypt_batch(table_name, after, max_rows, &schema)))
+    TableIterator::once(or_raise(encrypt_batch(
+        table_name, after, max_rows, &schema,
+    )))
 }
 
 fn encrypt_batch(
@@ -91,7 +95,11 @@ fn encrypt_batch(
         let _only_encrypting = Encrypting::start();
         Spi::connect_mut(|client| {
             let row = client
-                .update(text.as_str(), None, &[after.into(), i64::from(max_rows).into()])?
+                .update(
+                    text.as_str(),
+                    None,
+                    &[after.into(), i64::from(max_rows).into()],
+                )?
                 .first();
             Ok((row.get(1)?, row.get(2)?.unwrap_or(0)))
         })

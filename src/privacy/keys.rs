@@ -200,8 +200,14 @@ impl Stored {
             .find(&self.wrapped_by)
             .ok_or_else(|| Error::KeyLost(self.wrapped_by.clone()))?;
         let kid = KeyId::parse(&self.kid).ok_or(Error::WrongKey)?;
-        let key = unwrap(with, &self.wrapped_by, *user_id.as_bytes(), kid, &self.wrapped)
-            .map_err(|NotAuthentic| Error::WrongKey)?;
+        let key = unwrap(
+            with,
+            &self.wrapped_by,
+            *user_id.as_bytes(),
+            kid,
+            &self.wrapped,
+        )
+        .map_err(|NotAuthentic| Error::WrongKey)?;
         Ok(DataKey { kid, key })
     }
 }
@@ -241,7 +247,12 @@ fn make(schema: &Schema, user_id: Uuid) -> Result<()> {
         Spi::connect_mut(|client| {
             query.run(
                 client,
-                &[user_id.into(), kid.as_str().into(), id.into(), wrapped.into()],
+                &[
+                    user_id.into(),
+                    kid.as_str().into(),
+                    id.into(),
+                    wrapped.into(),
+                ],
             )?;
             Ok(())
         })

@@ -14,8 +14,8 @@ use pgrx::{AllocatedByPostgres, FromDatum, IntoDatum, PgTupleDesc, Uuid};
 
 use super::columns::{table, Column, Rule, Table};
 use super::existing::encrypting;
-use super::{keys, ring};
 use super::values::{envelope, Row};
+use super::{keys, ring};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::{jsonb_of, JsonbText, RawJsonb};
 use crate::sql::Schema;
@@ -130,7 +130,9 @@ impl Writing<'_> {
                 return Ok(None);
             }
             validate(schema, column.name, document)?;
-            let sealed = self.row()?.seal(self.schema, column.name, value.text().as_bytes())?;
+            let sealed = self
+                .row()?
+                .seal(self.schema, column.name, value.text().as_bytes())?;
             return Ok(JsonbText(sealed.to_json()).into_datum());
         };
         if let Some(text) = self.opened(column, &envelope)? {
@@ -159,7 +161,9 @@ impl Writing<'_> {
                 return Ok(None);
             }
             check_length(column, &text, most)?;
-            let sealed = self.row()?.seal(self.schema, column.name, text.as_bytes())?;
+            let sealed = self
+                .row()?
+                .seal(self.schema, column.name, text.as_bytes())?;
             return Ok(sealed.to_text().into_datum());
         };
         if let Some(text) = self.opened(column, &envelope)? {
@@ -233,7 +237,10 @@ fn no_envelope(column: &Column) -> Error {
 }
 
 fn not_readable(column: &Column) -> Error {
-    refused(format!("{}: what is sealed is no JSON document", column.name))
+    refused(format!(
+        "{}: what is sealed is no JSON document",
+        column.name
+    ))
 }
 
 fn refused(message: String) -> Error {

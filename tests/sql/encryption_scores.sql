@@ -69,6 +69,9 @@ SELECT is_empty($$ SELECT key, line FROM snapshot WHERE label = 'open' AND key L
 SELECT pg_temp.add_session(3, 1, '2025-01-01'), pg_temp.analyse(pg_temp.session_id(3, 1), 'text');
 UPDATE user_keys SET wrapped_by = 'gone' WHERE user_id = pg_temp.person_id(3);
 SELECT matches(spec.error(format('SELECT mm_fuse_session(%L)', pg_temp.session_id(3, 1))), '^MM021', 'a session whose key does not open is not scored');
+SET LOCAL mindmeasure.settle_interval = 0;
+SELECT is((SELECT mm_fuse_pending()), 0::bigint, 'the queue leaves it waiting');
+SELECT is((SELECT status FROM assessment_sessions WHERE id = pg_temp.session_id(3, 1)), 'pending', 'for its key file to be mended');
 DELETE FROM user_keys WHERE user_id = pg_temp.person_id(3);
 SELECT matches(spec.error(format('SELECT mm_fuse_session(%L)', pg_temp.session_id(3, 1))), '^MM022', 'nor one of an erased person');
 
