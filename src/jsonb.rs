@@ -3,7 +3,8 @@
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::PgTryBuilder;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
 use serde_json::{Map, Number, Value};
 use std::ffi::CStr;
@@ -85,7 +86,19 @@ impl Document {
 pub fn jsonb_of(text: &str) -> Option<pg_sys::Datum> {
     let text = JsonbText(text.to_owned());
     PgTryBuilder::new(std::panic::AssertUnwindSafe(|| text.into_datum()))
-        .catch_others(|_| None)
+        .catch_others(|cause| match &cause {
+            CaughtError::PostgresError(report)
+                if matches!(
+                    report.sql_error_code(),
+                    PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+                        | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
+                        | PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY
+                ) =>
+            {
+                cause.rethrow()
+            }
+            _ => None,
+        })
         .execute()
 }
 

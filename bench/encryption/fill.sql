@@ -2,7 +2,6 @@
 \ir ../../tests/sql/lib/speaking.psql
 \ir ../../tests/sql/lib/documents.psql
 CREATE FUNCTION pg_temp.session(n int) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT format('5e551000-0000-4000-8000-%s', lpad(n::text, 12, '0'))::uuid $$;
-\timing on
 INSERT INTO assessment_sessions (id, user_id, created_at, mood_before, mood_after, text_data, audio_data, visual_data, reflection_notes)
 SELECT pg_temp.session(n), format('a11ce000-0000-4000-8000-%s', lpad((n % 40)::text, 12, '0'))::uuid, '2025-01-01'::timestamptz + n * interval '1 hour',
        spec.document('mood'), spec.document('mood'), spec.document('text_data'), spec.document('audio_data'), spec.document('visual_data'), repeat('A quiet day. ', 20)
@@ -15,5 +14,4 @@ INSERT INTO visual_analysis (session_id, facial_expressions, micro_expressions, 
 SELECT pg_temp.session(n), spec.document('facial_expressions'), spec.document('micro_expressions'), spec.document('emotional_indicators'), 50 FROM generate_series(1, 1000) AS n;
 INSERT INTO passive_analysis (session_id, sleep_metrics, activity_metrics, device_usage, passive_wellness_score)
 SELECT pg_temp.session(n), spec.document('sleep_metrics'), spec.document('activity_metrics'), spec.document('device_usage'), 50 FROM generate_series(1, 1000) AS n;
-\timing off
 ANALYZE;

@@ -38,11 +38,19 @@ fn mm_seal<'a>(
 /// The row to be written: the very same tuple where nothing is to be sealed.
 fn sealed(trigger: &PgTrigger<'_>) -> Result<pg_sys::HeapTuple> {
     let data = trigger.trigger_data();
-    let updated = !data.tg_newtuple.is_null();
-    let (new, old) = if updated {
-        (data.tg_newtuple, Some(data.tg_trigtuple))
-    } else {
-        (data.tg_trigtuple, None)
+    let (new, old) = match (trigger.level(), trigger.when(), trigger.op()) {
+        (PgTriggerLevel::Row, Ok(PgTriggerWhen::Before), Ok(PgTriggerOperation::Insert)) => {
+            (data.tg_trigtuple, None)
+        }
+        (PgTriggerLevel::Row, Ok(PgTriggerWhen::Before), Ok(PgTriggerOperation::Update)) => {
+            (data.tg_newtuple, Some(data.tg_trigtuple))
+        }
+        _ => {
+            return Err(Error::Invalid(
+                "mm_seal",
+                "a trigger BEFORE INSERT OR UPDATE, FOR EACH ROW".into(),
+            ))
+        }
     };
     // SAFETY: Postgres calls a trigger with a relation and its description.
     let (description, schema) = unsafe {

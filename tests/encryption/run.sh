@@ -265,5 +265,12 @@ if [[ $ENVELOPES -gt 0 ]]; then
     result "none of $ENVELOPES envelopes opens in the place of another" "$(sql_value bits "SELECT e.number FROM spec.envelopes AS e JOIN spec.envelopes AS p ON e.number <> p.number AND e.json = p.json AND p.number % 10 = 0 AND spec.opens(e, p) LIMIT 3")"
 fi
 
+# ---- loaded before every connection ----------------------------------------------------------------------------------------
+cluster_stop main
+as_pg sh -c "echo \"shared_preload_libraries = 'mindmeasure'\" >>'$DATA/postgresql.conf'"
+cluster_resume main
+result 'preloaded, a connection that asks for no encryption is refused' "$(PGOPTIONS='-c mindmeasure.key_file=' says 'permission denied to set parameter "mindmeasure.key_file"' by_app)"
+result 'and others encrypt' "$(says '^mm_enc:1:' by_app)"
+
 echo "$((COUNT - FAILED)) of $COUNT passed"
 [[ $FAILED -eq 0 ]]
