@@ -1,11 +1,11 @@
 //! JSONB in and out, without a text round trip on the way in.
 
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use serde_json::{Map, Number, Value};
 use std::ffi::CStr;
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::{Document, DocumentError, JsonbText, MAX_DEPTH};
+use crate::privacy::columns::may_be_sealed;
 use crate::privacy::values::envelope;
 
 /// What has the marks of an envelope is never taken for an open value.
@@ -135,7 +136,8 @@ pub fn validate(schema: &str, field: &str, document: Document) -> Result<bool> {
     match envelope(&value) {
         Ok(None) => {}
         // What it holds was validated before it was sealed: see the trigger mm_seal().
-        Ok(Some(_)) => return Ok(true),
+        Ok(Some(_)) if may_be_sealed(schema.name) => return Ok(true),
+        Ok(Some(_)) => return Err(refuse(format!("{field}: is not an encrypted column"))),
         Err(Malformed) => return Err(refuse(format!("{field}: {NO_ENVELOPE}"))),
     }
     let compiled = schema

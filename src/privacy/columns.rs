@@ -128,7 +128,15 @@ pub fn table(name: &str) -> Result<&'static Table> {
         })
 }
 
-/// A column that holds `rule`'s kind: JSONB where `json`, else TEXT.
+/// Whether documents of this JSON Schema may be sealed.
+pub fn may_be_sealed(schema: &str) -> bool {
+    TABLES
+        .iter()
+        .flat_map(|table| table.columns)
+        .any(|column| matches!(column.rule, Rule::Schema(name) if name == schema))
+}
+
+/// A protected column of the table: JSONB where `json`, else TEXT.
 pub fn column(table: &Table, name: &str, json: bool) -> Result<&'static str> {
     table
         .columns

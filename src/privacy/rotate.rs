@@ -10,7 +10,7 @@ use crate::error::{or_raise, Error, Result};
 use crate::sql::Schema;
 
 /// Rewraps up to `max_keys` data keys; `remaining` says how many are left, including those whose
-/// key-encryption key the file does not hold.
+/// key-encryption key the file does not hold, and those that are damaged.
 #[pg_extern(volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_rotate_keys(
@@ -39,7 +39,12 @@ fn rotate(max_keys: Option<i32>, schema: &Schema) -> Result<(i64, i64)> {
                 let kid: String = row.get(2)?.ok_or(Error::WrongKey)?;
                 let wrapped_by: String = row.get(3)?.ok_or(Error::WrongKey)?;
                 let key: Vec<u8> = row.get(4)?.ok_or(Error::WrongKey)?;
-                let key = keys::opened(user_id, kid, wrapped_by, key)?;
+                let key = match keys::opened(user_id, kid, wrapped_by, key) {
+                    Ok(key) => key,
+                    // One damaged row must not keep the others under the old key: it remains.
+                    Err(Error::WrongKey) => continue,
+                    Err(error) => return Err(error),
+                };
                 users.push(user_id);
                 wrapped.push(keys::wrapped(user_id, key.kid, &key.key)?.1);
             }

@@ -35,6 +35,7 @@ SELECT is(left(spec.error(format('UPDATE assessment_sessions SET reflection_note
 FROM (VALUES ('mm_enc:'), ('mm_enc:1:AAAAAAAA:AAAA:AAAA'), ('mm_enc:2:see there'), ('x:AAAAAAAA:' || repeat('A', 32) || ':' || repeat('A', 22))) AS c (body);
 SELECT is(spec.error('UPDATE assessment_sessions SET reflection_notes = $1', 'spec_worker', NULL, c.body), '2 rows', c.body || ' is open text')
 FROM (VALUES ('at 10:15:00: tired'), ('mm_enc'), ('MM_ENC:1:a:b:c')) AS c (body);
+SELECT is(spec.error(format('INSERT INTO profiles (user_id, wellness_goals) VALUES (spec.carol(), %L)', body), 'spec_worker'), '23514 wellness_goals: is not an encrypted column', 'a column that is not encrypted takes no envelope') FROM spec.one;
 -- A key cannot be moved to another person, nor to another name.
 UPDATE user_keys SET wrapped = (SELECT wrapped FROM user_keys WHERE user_id = spec.bob()) WHERE user_id = spec.alice();
 SELECT matches(spec.error('SELECT mm_decrypt(''audio_analysis'', ''vocal_characteristics'', spec.alice(), spec.alice(), body) FROM spec.one'), '^MM021', 'a key exchanged for another person''s opens nothing');

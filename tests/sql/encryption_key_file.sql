@@ -74,6 +74,10 @@ SELECT is((SELECT string_agg(reflection_notes, ',' ORDER BY reflection_notes) FR
 SELECT spec.write_key_file(ARRAY[spec.key('b'), spec.key('c')]);
 INSERT INTO assessment_sessions (user_id, reflection_notes) SELECT gen_random_uuid(), 'x' FROM generate_series(1, 5);
 SELECT results_eq('SELECT * FROM mm_rotate_keys(1)', 'VALUES (1::bigint, 1::bigint)', 'a batch is as large as it is told to be');
+UPDATE user_keys SET wrapped = set_byte(wrapped, 40, 255 - get_byte(wrapped, 40)), wrapped_by = 'b' WHERE user_id = spec.alice();
+UPDATE user_keys SET wrapped_by = 'never known' WHERE user_id = spec.bob();
+INSERT INTO user_keys (user_id, kid, wrapped_by, wrapped) SELECT spec.carol(), 'AAAAAAAA', 'b', wrapped FROM user_keys WHERE user_id = spec.alice();
+SELECT results_eq('SELECT * FROM mm_rotate_keys()', 'VALUES (0::bigint, 3::bigint)', 'damaged keys, and those of a lost key, are counted and hold up nobody');
 SELECT matches(spec.error('SELECT * FROM mm_rotate_keys(0)', 'spec_worker'), '^22023 max_keys', 'a batch of none is refused');
 SELECT matches(spec.error('SELECT * FROM mm_rotate_keys(NULL)', 'spec_worker'), '^22004 max_keys', 'and of NULL');
 
