@@ -81,8 +81,11 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_encrypt(text, text, uuid, uuid, text),
     @extschema@.mm_decrypt(text, text, uuid, uuid, jsonb),
     @extschema@.mm_decrypt(text, text, uuid, uuid, text),
-    @extschema@.mm_reveal(text, jsonb)
+    @extschema@.mm_reveal(text, jsonb),
+    @extschema@.mm_conceal(text, jsonb),
+    @extschema@.mm_encryption_on()
 TO mindmeasure_user, mindmeasure_system;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_encryption_on() TO mindmeasure_auditor;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_data_key(uuid),
     @extschema@.mm_rotate_keys(integer),
@@ -98,6 +101,8 @@ COMMENT ON FUNCTION @extschema@.mm_is_envelope(jsonb) IS
     'Whether a document is a well-formed envelope. Whether it opens is another matter: mm_decrypt().';
 COMMENT ON FUNCTION @extschema@.mm_is_envelope(text) IS
     'Whether a text is a well-formed envelope, mm_enc:1:kid:n:c. Whether it opens is another matter: mm_decrypt().';
+COMMENT ON FUNCTION @extschema@.mm_encryption_on() IS
+    'Whether this connection has a mindmeasure.key_file, whether or not it can be used.';
 COMMENT ON FUNCTION @extschema@.mm_encrypting() IS
     'Whether the present statement only encrypts rows (mm_encrypt_existing): for triggers that must take no notice of it.';
 COMMENT ON FUNCTION @extschema@.mm_encrypt(text, text, uuid, uuid, jsonb) IS

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use mindmeasure_vault::Envelope;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 
 use super::columns::{self, Table};
@@ -28,6 +29,13 @@ pub fn encrypting() -> bool {
 #[search_path(pg_catalog, pg_temp)]
 fn mm_encrypting() -> bool {
     encrypting()
+}
+
+/// Whether open values that are written are sealed.
+#[pg_extern(stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_encryption_on() -> bool {
+    ring::is_on()
 }
 
 struct Encrypting;
@@ -94,6 +102,8 @@ fn encrypt_batch(
     as_owner(|| {
         let _only_encrypting = Encrypting::start();
         Spi::connect_mut(|client| {
+            // A history of rows would keep the open values.
+            without_history(client, "on")?;
             let row = client
                 .update(
                     text.as_str(),
@@ -101,9 +111,21 @@ fn encrypt_batch(
                     &[after.into(), i64::from(max_rows).into()],
                 )?
                 .first();
-            Ok((row.get(1)?, row.get(2)?.unwrap_or(0)))
+            let result = (row.get(1)?, row.get(2)?.unwrap_or(0));
+            without_history(client, "")?;
+            Ok(result)
         })
     })
+}
+
+/// For the rest of the transaction; triggers that keep history heed it where the owner writes.
+fn without_history(client: &mut SpiClient<'_>, value: &str) -> Result<()> {
+    client.update(
+        "SELECT set_config('mindmeasure.without_history', $1, true)",
+        None,
+        &[value.into()],
+    )?;
+    Ok(())
 }
 
 /// Writing a row's own id over itself changes nothing and fires mm_seal().

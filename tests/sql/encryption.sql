@@ -13,6 +13,8 @@ SELECT is(spec.act('INSERT INTO assessment_sessions (id, mood_before, reflection
 SELECT results_eq('SELECT mood_before, reflection_notes FROM assessment_sessions', 'SELECT spec.document(''mood''), ''open''', 'and it is stored as it is');
 SELECT is(spec.say('SELECT reflection_notes FROM assessment_sessions_clear', 'spec_app', spec.alice()), 'open', 'the clear view shows it');
 SELECT is((SELECT count(*) FROM user_keys), 0::bigint, 'no key is made');
+SELECT is(mm_encryption_on(), false, 'mm_encryption_on() says no');
+SELECT is(mm_conceal('session_insights', '{"notable_changes": "x"}'), '{"notable_changes": "x"}'::jsonb, 'mm_conceal() leaves a row as it is');
 SELECT matches(spec.error('SELECT mm_encrypt(''text_analysis'', ''combined_text'', spec.s(1), spec.alice(), ''x'')', 'spec_app', spec.alice()), '^MM024 encryption is off', 'mm_encrypt() says that encryption is off');
 SELECT matches(spec.error('SELECT * FROM mm_rotate_keys()', 'spec_worker'), '^MM024', 'so does mm_rotate_keys()');
 SELECT matches(spec.error('UPDATE assessment_sessions SET reflection_notes = $1', 'spec_app', spec.alice(), 'mm_enc:1:AAAAAAAA:' || repeat('A', 32) || ':' || repeat('A', 22)), '^MM024', 'a sealed value that nobody could open is not stored');
@@ -130,6 +132,11 @@ SELECT is((SELECT mm_reveal('assessment_sessions', to_jsonb(s)) - 'updated_at' F
 SELECT is((SELECT mm_reveal('profiles', '{"id": "x", "first_name": "y"}')), '{"id": "x", "first_name": "y"}'::jsonb, 'and leaves other tables'' rows as they are');
 SELECT matches(spec.error('SELECT mm_reveal(''assessment_sessions'', to_jsonb(s)) FROM spec.sealed AS s', 'spec_app', spec.bob()), '^42501 ', 'nobody reveals somebody else''s');
 
+SELECT is((SELECT mm_conceal('assessment_sessions', to_jsonb(s)) FROM assessment_sessions AS s WHERE id = spec.s(2)), (SELECT to_jsonb(s) FROM assessment_sessions AS s WHERE id = spec.s(2)), 'mm_conceal() leaves what is sealed');
+SELECT ok(mm_is_envelope(c -> 'mood_after') AND mm_is_envelope(c ->> 'reflection_notes') AND c -> 'mood_before' = 'null' AND mm_reveal('assessment_sessions', c) = r, 'seals a whole row, and mm_reveal() opens it again')
+FROM (SELECT to_jsonb(s) AS r, mm_conceal('assessment_sessions', to_jsonb(s)) AS c FROM assessment_sessions_clear AS s WHERE id = spec.s(2)) AS x;
+SELECT matches(spec.error('SELECT mm_conceal(''session_insights'', jsonb_build_object(''id'', spec.s(2), ''user_id'', spec.alice(), ''notable_changes'', ''x''))', 'spec_app', spec.bob()), '^42501 ', 'nobody conceals somebody else''s');
+
 -- an application seals itself ---------------------------------------------------------------------
 CREATE TABLE spec.made AS SELECT
     spec.say('SELECT mm_encrypt(''assessment_sessions'', ''mood_before'', spec.s(3), spec.alice(), spec.document(''mood''))', 'spec_app', spec.alice())::jsonb AS mood,
@@ -170,6 +177,7 @@ SELECT is(spec.outcome('UPDATE assessment_sessions SET mood_after = spec.documen
 SELECT is((SELECT rows FROM mm_unencrypted_rows() WHERE table_name = 'assessment_sessions'), 1::bigint, 'one row has open values');
 CREATE TABLE spec.times AS SELECT updated_at FROM assessment_sessions WHERE id = spec.s(1);
 SELECT is(spec.say('SELECT encrypted FROM mm_encrypt_batch(''assessment_sessions'', NULL, 100)', 'spec_worker'), '1', 'mm_encrypt_batch() encrypts it');
+SELECT is(current_setting('mindmeasure.without_history'), '', 'and asks for no history of it longer than it lasts');
 SELECT ok(mm_is_envelope(mood_before) AND mm_is_envelope(reflection_notes) AND updated_at = (SELECT updated_at FROM spec.times), 'wholly, and its updated_at stays') FROM assessment_sessions WHERE id = spec.s(1);
 SELECT is(spec.say('SELECT reflection_notes FROM assessment_sessions_clear WHERE id = spec.s(1)', 'spec_app', spec.alice()), 'open', 'it opens to what it was');
 SELECT is((SELECT sum(rows) FROM mm_unencrypted_rows()), 0::numeric, 'none is left');
