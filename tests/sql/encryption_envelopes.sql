@@ -13,7 +13,7 @@ SELECT is((SELECT count(*) FROM spec.envelopes), 50::bigint, 'given fifty envelo
 SELECT is((SELECT count(*) FROM spec.envelopes AS e WHERE spec.opens(e, e)), 50::bigint, 'each opens in its place');
 SELECT is((SELECT sum((e.value ->> 'bits')::bigint) FROM (SELECT spec.flipped(e) AS value FROM spec.envelopes AS e) AS e), (SELECT sum(8 * octet_length(e.body)) FROM spec.envelopes AS e)::numeric, 'when every single bit of each is changed');
 SELECT is((SELECT string_agg(x.value ->> 'accepted', ' ') FROM (SELECT spec.flipped(e) AS value FROM spec.envelopes AS e) AS x WHERE (x.value ->> 'accepted') IS NOT NULL), NULL, 'then none is taken for the value, nor for an open one');
-SELECT is((SELECT count(*) FROM spec.envelopes AS e JOIN spec.envelopes AS p ON e.number <> p.number AND e.json = p.json AND spec.opens(e, p)), 0::bigint, 'no envelope opens in the place of another: table, column, row or person');
+SELECT is((SELECT count(*) FROM spec.envelopes AS e JOIN spec.envelopes AS p ON (e.relation, e.field, e.row_id, e.person) <> (p.relation, p.field, p.row_id, p.person) AND e.json = p.json AND spec.opens(e, p)), 0::bigint, 'no envelope opens in the place of another: table, column, row or person');
 
 -- each part of a place alone
 CREATE TABLE spec.one AS SELECT mm_encrypt('audio_analysis', 'vocal_characteristics', spec.alice(), spec.alice(), '{}'::jsonb) AS body;
