@@ -167,6 +167,15 @@ SELECT is(spec.act('UPDATE assessment_sessions SET category = ''x'' WHERE id = s
 SELECT is(spec.act('INSERT INTO assessment_sessions (id, reflection_notes) VALUES (spec.s(6), ''third'')', 'spec_app', spec.carol()), 1::bigint, 'a new value gets a new key');
 SELECT matches(spec.error('SELECT reflection_notes FROM assessment_sessions_clear WHERE id = spec.s(5)', 'spec_app', spec.carol()), '^MM022 ', 'which does not open the old one');
 
+-- a restore, and who pretends to be one -------------------------------------------------------------
+SELECT is(spec.outcome('SET LOCAL row_security = off; INSERT INTO assessment_sessions (reflection_notes) VALUES (''x'')', 'spec_app', spec.alice()), 'refused', 'a user cannot write as a restore does');
+SET LOCAL row_security = off;
+INSERT INTO assessment_sessions (id, user_id, reflection_notes) VALUES (spec.s(7), spec.bob(), 'from a dump'), (spec.s(8), spec.bob(), 'mm_enc:1:AAAAAAAA:' || repeat('A', 32) || ':' || repeat('A', 22));
+SET LOCAL row_security = on;
+SELECT is((SELECT string_agg(left(reflection_notes, 11), ',' ORDER BY id) FROM assessment_sessions WHERE user_id = spec.bob()), 'from a dump,mm_enc:1:AA', 'a restore stores what the dump holds');
+SELECT is((SELECT count(*) FROM user_keys WHERE user_id = spec.bob()), 0::bigint, 'and makes no key where one may yet come');
+DELETE FROM session_keys WHERE user_id = spec.bob();
+
 -- a completed session ---------------------------------------------------------------------------
 UPDATE assessment_sessions SET status = 'completed' WHERE id = spec.s(2);
 SELECT is(spec.outcome('UPDATE assessment_sessions SET mood_before = ''{}'' WHERE id = spec.s(2)', 'spec_app', spec.alice()), '23514', 'a completed session refuses an invalid change');
