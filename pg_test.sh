@@ -55,11 +55,11 @@ one() {
 
 rust_tests() {
     local started=$SECONDS log=$LOGS/cargo-test.log status=0 passed failed
-    run_logged "$log" cargo test -p mindmeasure-scoring || status=$?
+    run_logged "$log" cargo test -p mindmeasure-scoring -p mindmeasure-vault || status=$?
     passed=$(sum_of passed "$log")
     failed=$(sum_of failed "$log")
     [[ $status -eq 0 || $failed -gt 0 ]] || failed=1
-    report "cargo test -p mindmeasure-scoring" "$passed" "$failed" "$started" "$log"
+    report "cargo test -p mindmeasure-scoring -p mindmeasure-vault" "$passed" "$failed" "$started" "$log"
 }
 
 # sum_of WORD LOG: over cargo's lines "test result: ok. 12 passed; 0 failed; …".

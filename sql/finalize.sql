@@ -178,6 +178,56 @@ COMMENT ON FUNCTION @extschema@.mm_own_rate(uuid) IS
     'How often a person is worse than their usual, as scoring a session now would take it: rate (0 to 1) with its 90 % interval low to high (beta posterior under the active model''s prior_rate and prior_strength), and from how many outcomes, of these worse. Reads only. Caller: the system role, or the person. Errors: 42501 somebody else''s, 22004 NULL.';
 COMMENT ON FUNCTION @extschema@.mm_score_questionnaire(text, integer[]) IS
     'Scores the answers (0 to 3, NULL where missing) to PHQ-9 (nine items) or GAD-7 (seven): valid, missing, total (up to two or one missing items count as the mean of the others), band, the two-item screen, caseness, the change from which on a total has changed reliably; of PHQ-9 also symptoms, its algorithm and whether item 9 is positive. Screens, and never a diagnosis. Errors: 22004 NULL, 22023 instrument or items.';
+-- Field encryption -------------------------------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_is_envelope(jsonb),
+    @extschema@.mm_is_envelope(text),
+    @extschema@.mm_encrypting(),
+    @extschema@.mm_protected_columns(),
+    @extschema@.mm_encrypt(text, text, uuid, uuid, jsonb),
+    @extschema@.mm_encrypt(text, text, uuid, uuid, text),
+    @extschema@.mm_decrypt(text, text, uuid, uuid, jsonb),
+    @extschema@.mm_decrypt(text, text, uuid, uuid, text),
+    @extschema@.mm_reveal(text, jsonb),
+    @extschema@.mm_conceal(text, jsonb),
+    @extschema@.mm_encryption_on()
+TO mindmeasure_user, mindmeasure_system;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_encryption_on() TO mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_data_key(uuid),
+    @extschema@.mm_rotate_keys(integer),
+    @extschema@.mm_encrypt_batch(text, uuid, integer),
+    @extschema@.mm_unencrypted_rows()
+TO mindmeasure_system;
+GRANT EXECUTE ON PROCEDURE @extschema@.mm_encrypt_existing(integer) TO mindmeasure_system;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_seal(), @extschema@.mm_keep_updated_at(), @extschema@.mm_create_clear_views() TO mindmeasure_owner;
+
+COMMENT ON FUNCTION @extschema@.mm_protected_columns() IS
+    'The columns that are encrypted where mindmeasure.key_file is set.';
+COMMENT ON FUNCTION @extschema@.mm_is_envelope(jsonb) IS
+    'Whether a document is a well-formed envelope. Whether it opens is another matter: mm_decrypt().';
+COMMENT ON FUNCTION @extschema@.mm_is_envelope(text) IS
+    'Whether a text is a well-formed envelope, mm_enc:1:kid:n:c. Whether it opens is another matter: mm_decrypt().';
+COMMENT ON FUNCTION @extschema@.mm_encryption_on() IS
+    'Whether this connection has a mindmeasure.key_file, whether or not it can be used.';
+COMMENT ON FUNCTION @extschema@.mm_encrypting() IS
+    'Whether the present statement only encrypts rows (mm_encrypt_existing): for triggers that must take no notice of it.';
+COMMENT ON FUNCTION @extschema@.mm_encrypt(text, text, uuid, uuid, jsonb) IS
+    'The envelope of a document for a column of a row of a person; it opens there only. Nothing needs this: plain values are encrypted when they are written. Makes the person''s data key where there is none. Caller: the system role, or the person (42501). Errors: 22023 no such column, MM020 key file, MM024 encryption is off.';
+COMMENT ON FUNCTION @extschema@.mm_encrypt(text, text, uuid, uuid, text) IS
+    'The same for a text column: mm_enc:1:kid:n:c.';
+COMMENT ON FUNCTION @extschema@.mm_decrypt(text, text, uuid, uuid, jsonb) IS
+    'What an envelope in a column of a row of a person holds; an open value as it is. Audited, once a statement, person and table. Caller: the system role, or the person (42501, whether or not there is such a person). Errors: 22023 no such column, MM020 key file, MM021 key-encryption key missing, MM022 the data key is gone, MM023 changed or from elsewhere, MM024 encryption is off.';
+COMMENT ON FUNCTION @extschema@.mm_decrypt(text, text, uuid, uuid, text) IS
+    'The same for a text column.';
+COMMENT ON FUNCTION @extschema@.mm_data_key(uuid) IS
+    'A person''s data key (32 bytes) and its kid, for an application that seals values itself (docs/encryption.md); made where there is none. Audited. System role only (42501). Errors: 22004 NULL, MM020 to MM024 as mm_decrypt().';
+COMMENT ON FUNCTION @extschema@.mm_rotate_keys(integer) IS
+    'Puts up to max_keys data keys under the last key of mindmeasure.key_file; returns how many, and how many remain under others. Call it until rewrapped is 0; with remaining 0 too the old keys can leave the file. Writes user_keys alone. System role only (42501). Errors: MM020 to MM024 as mm_decrypt().';
+COMMENT ON FUNCTION @extschema@.mm_encrypt_batch(text, uuid, integer) IS
+    'A step of mm_encrypt_existing(): encrypts the open values of the next max_rows rows of a table whose id comes after the one given (NULL: from the first); returns the last id looked at, NULL at the end, and the rows encrypted. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_unencrypted_rows() IS
+    'How many rows of each table have open values in encrypted columns; reads the tables whole. System role only (42501).';
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.

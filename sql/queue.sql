@@ -113,9 +113,9 @@ BEGIN
                 taken := taken + 1;
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault: retried by the next call, and not counted, so that such
+                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
                 -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR one.refresh THEN
+                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
                     RAISE WARNING 'session %: % %', one.session_id, state, reason;
                 ELSE
                     taken := taken + 1;

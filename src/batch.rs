@@ -129,15 +129,13 @@ struct Scoring {
 impl Batch<'_> {
     fn slice(&mut self, client: &mut SpiClient<'_>, slice: &[Identity]) -> Result<()> {
         self.meet(client, slice)?;
-        let wanted: Vec<&Identity> = slice
+        let wanted: Vec<Identity> = slice
             .iter()
             .filter(|identity| !self.left.contains(identity.user_id.as_bytes()))
+            .copied()
             .collect();
-        let ids: Vec<Uuid> = wanted.iter().map(|identity| identity.session_id).collect();
-        let times: Vec<TimestampWithTimeZone> =
-            wanted.iter().map(|identity| identity.created_at).collect();
         let model = &self.prepared.model;
-        let mut sessions = self.prepared.plan.sessions(client, model, &ids, &times)?;
+        let mut sessions = self.prepared.plan.sessions(client, model, &wanted)?;
         let mut results = Vec::with_capacity(wanted.len());
         for identity in wanted {
             let person = identity.user_id.as_bytes();
@@ -146,7 +144,7 @@ impl Batch<'_> {
                 .filter(|session| session.arrived.contains(&true));
             match (session, self.people.get_mut(person)) {
                 (Some(session), Some(known)) if !self.left.contains(person) => {
-                    results.push(known.score(model, *identity, session));
+                    results.push(known.score(model, identity, session));
                     self.scored.insert(*identity.session_id.as_bytes());
                 }
                 _ => {

@@ -59,6 +59,27 @@ pub fn may_act_for(user_id: Uuid, schema: &Schema) -> Result<bool> {
     Ok(person == Some(user_id))
 }
 
+/// Runs as mindmeasure_owner: what is made so is out of reach of the default privileges that
+/// anybody may have set for the installing superuser, and tables without grants can be read.
+/// Who calls ([`is_system`]) stays who they are.
+pub fn as_owner<T>(run: impl FnOnce() -> T) -> T {
+    let mut user = pg_sys::InvalidOid;
+    let mut context = 0;
+    // SAFETY: saved and set back below; on an error Postgres itself restores it at (sub)abort.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let owner = pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), false);
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
+    }
+    let result = run();
+    // SAFETY: as above.
+    unsafe { pg_sys::SetUserIdAndSecContext(user, context) };
+    result
+}
+
 /// Waits until nobody else scores this person, until the end of the transaction.
 ///
 /// One lock a person: two sessions cannot race on one baseline, and a batch that takes people in
@@ -161,7 +182,9 @@ fn is_erased(user_id: Uuid, schema: &Schema) -> Result<bool> {
     let tombstones = Spi::connect_mut(|client| -> Result<Option<i64>> {
         // SAFETY: plain look at the transaction's isolation level.
         if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
-            query.read_latest(client, user_id)
+            Ok(query
+                .read_latest(client, user_id, |row| row.get(1))?
+                .flatten())
         } else {
             Ok(query.run(client, &[user_id.into()])?.first().get_one()?)
         }
@@ -204,8 +227,8 @@ pub fn require_current_view(user_id: Uuid, schema: &Schema) -> Result<()> {
     let seen = Spi::connect(|client| -> Result<Option<i64>> {
         Ok(query.read(client, &[user_id.into()])?.first().get_one()?)
     })?;
-    let current = Spi::connect(|client| query.read_latest(client, user_id))?;
-    if seen == current {
+    let current = Spi::connect(|client| query.read_latest(client, user_id, |row| row.get(1)))?;
+    if seen == current.flatten() {
         Ok(())
     } else {
         Err(Error::StaleView)

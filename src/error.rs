@@ -53,10 +53,24 @@ pub enum Error {
     ChangedMigration(&'static str),
     /// Stored state that scoring wrote itself cannot be read back.
     Stored(String),
+    /// An envelope is met, or asked for, and there is no key file.
+    EncryptionOff,
+    /// The key file cannot be used: why.
+    KeyFile(String),
+    /// A key-encryption key that data keys are wrapped with is not in the key file: its id.
+    KeyLost(String),
+    /// The person's data key is not the one that sealed the value: erased, or never theirs.
+    NoDataKey,
+    /// A data key does not open: its row, or the key file's key of that id, is not what it was.
+    WrongKey,
+    /// A sealed value was changed, or belongs elsewhere: the field.
+    NotAuthentic(String),
+    /// Somebody wants another person's key or values.
+    NotTheirs,
     Spi(SpiError),
 }
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<SpiError> for Error {
     fn from(error: SpiError) -> Self {
@@ -72,7 +86,12 @@ impl Error {
             Error::NoAnalysis => b"MM001",
             Error::Archived => b"MM002",
             Error::NotScored => b"MM003",
-            Error::NotAllowed | Error::OutcomeOfOthers => b"42501",
+            Error::NotAllowed | Error::OutcomeOfOthers | Error::NotTheirs => b"42501",
+            Error::KeyFile(_) => b"MM020",
+            Error::KeyLost(_) | Error::WrongKey => b"MM021",
+            Error::NoDataKey => b"MM022",
+            Error::NotAuthentic(_) => b"MM023",
+            Error::EncryptionOff => b"MM024",
             Error::StaleView => b"40001",
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
@@ -114,6 +133,17 @@ impl Error {
                 format!("migration {file} is not the one that was applied")
             }
             Error::Stored(what) => format!("the stored score cannot be read back: {what}"),
+            Error::EncryptionOff => "encryption is off: mindmeasure.key_file is not set".into(),
+            Error::KeyFile(why) => format!("mindmeasure.key_file: {why}"),
+            Error::KeyLost(id) => format!("mindmeasure.key_file: the key {id} is missing"),
+            Error::NoDataKey => "the data key that sealed this value is gone".into(),
+            Error::WrongKey => "user_keys.wrapped: does not open with the key of that id".into(),
+            Error::NotAuthentic(field) => {
+                format!("{field}: the sealed value is not authentic")
+            }
+            Error::NotTheirs => {
+                "permission denied: this is for the person and the system role".into()
+            }
             Error::Spi(error) => format!("query failed: {error}"),
         }
     }
@@ -140,6 +170,13 @@ impl Error {
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
             Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
             Error::Stored(_) => "SELECT mm_rescore_user(user_id) scores the person's sessions anew.".into(),
+            Error::EncryptionOff => "Set mindmeasure.key_file to the file that holds the keys. A database with rows in user_keys takes no open values. Nothing was stored.".into(),
+            Error::KeyFile(_) => "docs/encryption.md describes the file. Until it can be used, nothing is encrypted and nothing is stored in encrypted columns.".into(),
+            Error::KeyLost(_) => "Put the key back into the file. A key may be taken out when SELECT * FROM mm_rotate_keys() leaves nothing to do.".into(),
+            Error::NoDataKey => "The person was erased, or user_keys has not been restored. Without that key the value stays closed.".into(),
+            Error::WrongKey => "Restore user_keys from a backup, or put the right key file in place.".into(),
+            Error::NotAuthentic(_) => "It was changed, or sealed for another table, column, row or person. An application seals with the id that the row will have.".into(),
+            Error::NotTheirs => "A user reaches their own values only; the back-end acts as mindmeasure_system.".into(),
             Error::Spi(_) => "This should not happen: please report it with the server's log.".into(),
         }
     }
@@ -170,6 +207,20 @@ impl Error {
     }
 }
 
+/// A line for the server's log alone, without the statement, which may hold personal data.
+pub fn server_log(line: String) {
+    let message = palloc_text(line);
+    // SAFETY: as in raise(); a message of this level returns.
+    unsafe {
+        if errstart(pg_sys::LOG_SERVER_ONLY as c_int, std::ptr::null()) {
+            errmsg(c"%s".as_ptr(), message);
+            errhidestmt(true);
+            errhidecontext(true);
+            errfinish(c"mindmeasure".as_ptr(), 0, std::ptr::null());
+        }
+    }
+}
+
 /// A copy that belongs to Postgres' current memory context.
 fn palloc_text(text: String) -> *const c_char {
     let owned = CString::new(text.replace('\0', " ")).unwrap_or_default();
@@ -182,6 +233,8 @@ unsafe extern "C-unwind" {
     fn errcode(sqlerrcode: c_int) -> c_int;
     fn errmsg(format: *const c_char, ...) -> c_int;
     fn errhint(format: *const c_char, ...) -> c_int;
+    fn errhidestmt(hide_stmt: bool) -> c_int;
+    fn errhidecontext(hide_ctx: bool) -> c_int;
     fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
 }
 

@@ -1,10 +1,13 @@
 //! JSONB in and out, without a text round trip on the way in.
 
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use serde_json::{Map, Number, Value};
+use std::ffi::CStr;
 
 /// Deeper documents are refused: no interface of the seed is deeper than 6.
 pub const MAX_DEPTH: usize = 64;
@@ -30,19 +33,112 @@ impl FromDatum for Document {
         // SAFETY: Postgres promises a jsonb varlena; its size is known before it is unpacked.
         unsafe {
             let packed: *mut pg_sys::varlena = datum.cast_mut_ptr();
-            if pg_sys::toast_raw_datum_size(datum) > crate::settings::max_document_bytes() {
+            let size = pg_sys::toast_raw_datum_size(datum);
+            let limit = crate::settings::max_document_bytes();
+            if size > sealed_limit(limit) {
                 return Some(Document(Err(DocumentError::TooLarge)));
             }
             let plain = pg_sys::pg_detoast_datum(packed);
             let container = pgrx::vardata_any(plain)
                 .cast::<pg_sys::JsonbContainer>()
                 .cast_mut();
-            let value = Reader(pg_sys::JsonbIteratorInit(container)).read();
+            let value = if size > limit && !may_be_sealed(container) {
+                Err(DocumentError::TooLarge)
+            } else {
+                Reader(pg_sys::JsonbIteratorInit(container)).read()
+            };
             if plain != packed {
                 pg_sys::pfree(plain.cast());
             }
             Some(Document(value))
         }
+    }
+}
+
+/// A sealed document holds the other's text, in base64: six characters at most for one of its
+/// bytes, and a third more.
+const fn sealed_limit(limit: usize) -> usize {
+    limit.saturating_mul(8).saturating_add(1024)
+}
+
+/// An envelope is an object of four members.
+///
+/// # Safety
+/// `container` must be the root of a jsonb.
+unsafe fn may_be_sealed(container: *const pg_sys::JsonbContainer) -> bool {
+    // SAFETY: as promised.
+    let header = unsafe { (*container).header };
+    header & pg_sys::JB_FOBJECT != 0 && header & pg_sys::JB_CMASK == 4
+}
+
+impl Document {
+    /// A document of its text; `None` for what is no JSON, or none that JSONB can hold.
+    ///
+    /// Postgres' own complaint would quote the text, so it is caught and dropped.
+    pub fn from_text(text: &str) -> Option<Document> {
+        let datum = jsonb_of(text)?;
+        // SAFETY: the datum is a jsonb.
+        unsafe { Document::from_datum(datum, false) }
+    }
+}
+
+/// The JSONB of a text; `None` where there is none.
+pub fn jsonb_of(text: &str) -> Option<pg_sys::Datum> {
+    let text = JsonbText(text.to_owned());
+    PgTryBuilder::new(std::panic::AssertUnwindSafe(|| text.into_datum()))
+        .catch_others(|cause| match &cause {
+            CaughtError::PostgresError(report)
+                if matches!(
+                    report.sql_error_code(),
+                    PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+                        | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
+                        | PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY
+                ) =>
+            {
+                cause.rethrow()
+            }
+            _ => None,
+        })
+        .execute()
+}
+
+/// A JSONB datum as it is, to be given back or written out.
+#[derive(Clone, Copy)]
+pub struct RawJsonb(pub pg_sys::Datum);
+
+impl RawJsonb {
+    pub fn document(self) -> Document {
+        // SAFETY: the datum is a jsonb that is not NULL.
+        unsafe { Document::from_datum(self.0, false) }.unwrap_or(Document(Ok(Value::Null)))
+    }
+
+    pub fn text(self) -> String {
+        // SAFETY: jsonb_out reads a jsonb and gives a C string, which lives in this context.
+        unsafe {
+            let text: Option<&CStr> = direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]);
+            text.map(|text| text.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        }
+    }
+}
+
+impl FromDatum for RawJsonb {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        (!is_null).then_some(RawJsonb(datum))
+    }
+}
+
+impl IntoDatum for RawJsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
     }
 }
 
@@ -193,6 +289,7 @@ macro_rules! sql_jsonb {
     };
 }
 sql_jsonb!(Document);
+sql_jsonb!(RawJsonb);
 sql_jsonb!(JsonbText);
 
 // SAFETY: as FromDatum above; NULL is left to Option.
@@ -212,5 +309,22 @@ unsafe impl pgrx::callconv::BoxRet for JsonbText {
             Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
             None => fcinfo.return_null(),
         }
+    }
+}
+
+// SAFETY: as FromDatum above; NULL is left to Option.
+unsafe impl<'fcx> pgrx::callconv::ArgAbi<'fcx> for RawJsonb {
+    unsafe fn unbox_arg_unchecked(arg: pgrx::callconv::Arg<'_, 'fcx>) -> Self {
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(RawJsonb(pg_sys::Datum::null()))
+    }
+}
+
+// SAFETY: the datum is a jsonb.
+unsafe impl pgrx::callconv::BoxRet for RawJsonb {
+    unsafe fn box_into<'fcx>(
+        self,
+        fcinfo: &mut pgrx::callconv::FcInfo<'fcx>,
+    ) -> pgrx::datum::Datum<'fcx> {
+        unsafe { fcinfo.return_raw_datum(self.0) }
     }
 }

@@ -22,6 +22,7 @@ mod outcomes;
 mod own_rate;
 mod page;
 mod population;
+mod privacy;
 mod questionnaire;
 mod schema;
 mod settings;
@@ -32,4 +33,5 @@ mod validate;
 #[pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
+    privacy::start();
 }

@@ -13,7 +13,9 @@ use serde_json::{Number, Value};
 
 use crate::error::{Error, Result};
 use crate::jsonb::Document;
+use crate::privacy::values::Opener;
 use crate::sql::{Query, Schema};
+use crate::store::Identity;
 
 const DOCUMENTS: &str = include_str!("../sql/scoring/documents.sql");
 const PERSON: &str = include_str!("../sql/scoring/person.sql");
@@ -34,6 +36,7 @@ pub struct LoadPlan {
     sessions: Query,
     people: Query,
     feature_index: HashMap<String, usize>,
+    schema: Schema,
 }
 
 /// A session and the person before it.
@@ -99,6 +102,7 @@ impl LoadPlan {
                 .enumerate()
                 .map(|(i, feature)| (feature.name.clone(), i))
                 .collect(),
+            schema: schema.clone(),
         }
     }
 
@@ -116,26 +120,36 @@ impl LoadPlan {
             return Ok(None);
         };
         let mut columns = Columns::new(&row);
-        let (_, session) = read_session(&mut columns, model)?;
+        let opener = Opener::new(&self.schema, user_id);
+        let id = columns.required("id")?;
+        let session = read_session(id, &mut columns, model, &opener)?;
         let before = self.read_person(&mut columns, model)?;
         Ok(Some(Loaded { session, before }))
     }
 
-    /// Sessions by their ids and times; one that is gone is left out.
+    /// Sessions by their ids; one that is gone is left out.
     pub fn sessions(
         &self,
         client: &mut SpiClient<'_>,
         model: &Model,
-        ids: &[Uuid],
-        times: &[TimestampWithTimeZone],
+        wanted: &[Identity],
     ) -> Result<HashMap<[u8; 16], Session>> {
-        self.sessions
-            .run(client, &[ids.to_vec().into(), times.to_vec().into()])?
-            .map(|row| {
-                let (id, session) = read_session(&mut Columns::new(&row), model)?;
-                Ok((*id.as_bytes(), session))
-            })
-            .collect()
+        let ids: Vec<Uuid> = wanted.iter().map(|one| one.session_id).collect();
+        let times: Vec<TimestampWithTimeZone> = wanted.iter().map(|one| one.created_at).collect();
+        let openers: HashMap<[u8; 16], Opener<'_>> = wanted
+            .iter()
+            .map(|one| (*one.session_id.as_bytes(), one.user_id))
+            .map(|(id, user_id)| (id, Opener::new(&self.schema, user_id)))
+            .collect();
+        let mut sessions = HashMap::with_capacity(wanted.len());
+        for row in self.sessions.run(client, &[ids.into(), times.into()])? {
+            let mut columns = Columns::new(&row);
+            let id: Uuid = columns.required("id")?;
+            let opener = openers.get(id.as_bytes()).ok_or(Error::UnknownSession)?;
+            let session = read_session(id, &mut columns, model, opener)?;
+            sessions.insert(*id.as_bytes(), session);
+        }
+        Ok(sessions)
     }
 
     /// People, each before a time of theirs, in the order given.
@@ -164,9 +178,14 @@ impl LoadPlan {
         user_id: Uuid,
         after: (TimestampWithTimeZone, Uuid),
     ) -> Result<Vec<(Uuid, Session)>> {
+        let opener = Opener::new(&self.schema, user_id);
         self.past
             .run(client, &[user_id.into(), after.0.into(), after.1.into()])?
-            .map(|row| read_session(&mut Columns::new(&row), model))
+            .map(|row| {
+                let mut columns = Columns::new(&row);
+                let id = columns.required("id")?;
+                Ok((id, read_session(id, &mut columns, model, &opener)?))
+            })
             .collect()
     }
 
@@ -241,17 +260,39 @@ fn table_alias(owner: Owner) -> &'static str {
     }
 }
 
-/// The columns of documents.sql, in its order.
-fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, Session)> {
-    let id = columns.required("id")?;
+const SESSIONS: &str = "assessment_sessions";
+
+fn analysis_table(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Text => "text_analysis",
+        Modality::Audio => "audio_analysis",
+        Modality::Visual => "visual_analysis",
+        Modality::Passive => "passive_analysis",
+    }
+}
+
+/// The columns of documents.sql, in its order, after the session's id.
+fn read_session(
+    id: Uuid,
+    columns: &mut Columns<'_, '_>,
+    model: &Model,
+    opener: &Opener<'_>,
+) -> Result<Session> {
     let at: TimestampWithTimeZone = columns.required("created_at")?;
     let assessment_type = columns
         .next::<String>()?
         .as_deref()
         .and_then(AssessmentType::parse)
         .unwrap_or(AssessmentType::Full);
-    let mood = columns.document()?.as_ref().and_then(Mood::from_json);
-    let arrived = four(columns.required::<Vec<bool>>("arrived")?)?;
+    let mood = columns.document()?;
+    let mood_column = columns.required::<String>("mood_column")?;
+    let mood = match mood {
+        Some(mood) => opener.document(SESSIONS, &mood_column, id, mood)?,
+        None => None,
+    };
+    let mood = mood.as_ref().and_then(Mood::from_json);
+    let rows: [Option<Uuid>; 4] = four(columns.required::<Vec<Option<Uuid>>>("rows")?)?;
+    let arrived = rows.map(|row| row.is_some());
     let wellness: [Option<f64>; 4] = four(columns.required::<Vec<Option<f64>>>("wellness")?)?;
     let mut documents = Vec::with_capacity(model.documents.len());
     for document in &model.documents {
@@ -260,20 +301,24 @@ fn read_session(columns: &mut Columns<'_, '_>, model: &Model) -> Result<(Uuid, S
                 .and_then(Number::from_f64)
                 .map(Value::Number)
         } else {
-            columns.document()?
+            let (table, row) = match document.column.owner {
+                Owner::Session => (SESSIONS, Some(id)),
+                Owner::Analysis(modality) => (analysis_table(modality), rows[modality.index()]),
+            };
+            match columns.document()?.zip(row) {
+                Some((value, row)) => opener.document(table, document.column.name, row, value)?,
+                None => None,
+            }
         });
     }
-    Ok((
-        id,
-        Session {
-            at_us: at.into_inner(),
-            assessment_type,
-            arrived,
-            extracted: model.extract(&documents),
-            wellness,
-            mood,
-        },
-    ))
+    Ok(Session {
+        at_us: at.into_inner(),
+        assessment_type,
+        arrived,
+        extracted: model.extract(&documents),
+        wellness,
+        mood,
+    })
 }
 
 /// A person's outcomes in time order as (µs, worse); with a time those of earlier sessions only.

@@ -5,6 +5,7 @@
 
 use pgrx::prelude::*;
 
+use crate::caller::as_owner;
 use crate::error::{or_raise, Error, Result};
 use crate::models;
 use crate::sql::Schema;
@@ -38,6 +39,7 @@ migrations! {
     8 since [1, 0, 0] => "V008__add_row_history.sql",
     9 since [1, 0, 0] => "V009__add_erasure.sql",
     11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
+    12 since [1, 1, 0] => "V012__add_field_encryption.sql",
 }
 
 impl Migration {
@@ -162,24 +164,4 @@ fn checksum(text: &str) -> Result<String> {
         &[text.into()],
     )?
     .ok_or_else(|| Error::Stored("checksum".into()))
-}
-
-/// Runs as mindmeasure_owner, who so owns what is made, out of reach of the default privileges
-/// that anybody may have set for the installing superuser.
-fn as_owner(run: impl FnOnce() -> std::result::Result<(), pgrx::spi::SpiError>) -> Result<()> {
-    let mut user = pg_sys::InvalidOid;
-    let mut context = 0;
-    // SAFETY: saved and set back below; on an error Postgres itself restores it at (sub)abort.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-        let owner = pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), false);
-        pg_sys::SetUserIdAndSecContext(
-            owner,
-            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
-        );
-    }
-    let result = run();
-    // SAFETY: as above.
-    unsafe { pg_sys::SetUserIdAndSecContext(user, context) };
-    Ok(result?)
 }

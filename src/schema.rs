@@ -74,4 +74,24 @@ extension_sql_file!(
     name = "reading",
     requires = ["triggers"]
 );
+extension_sql_file!(
+    "../sql/privacy/seal.sql",
+    name = "seal",
+    requires = ["bootstrap"]
+);
+extension_sql_file!(
+    "../sql/privacy/clear_views.sql",
+    name = "clear_views",
+    requires = ["bootstrap"]
+);
+extension_sql_file!(
+    "../sql/privacy/reveal.sql",
+    name = "reveal",
+    requires = ["bootstrap"]
+);
+extension_sql_file!(
+    "../sql/privacy/existing.sql",
+    name = "existing",
+    requires = ["bootstrap"]
+);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

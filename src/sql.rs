@@ -21,9 +21,14 @@ pub struct Schema {
 impl Schema {
     /// The schema of the function that is being called: where all of the extension is.
     pub fn of(fcinfo: pg_sys::FunctionCallInfo) -> Schema {
-        // SAFETY: Postgres passes the call's own fmgr info; the look-ups return palloc'd strings.
+        // SAFETY: Postgres passes the call's own fmgr info.
+        Schema::of_function(unsafe { (*(*fcinfo).flinfo).fn_oid })
+    }
+
+    pub fn of_function(function: pg_sys::Oid) -> Schema {
+        // SAFETY: the look-ups return palloc'd strings.
         unsafe {
-            let oid = pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid);
+            let oid = pg_sys::get_func_namespace(function);
             let name = pg_sys::quote_identifier(pg_sys::get_namespace_name(oid));
             Schema {
                 oid,
@@ -68,6 +73,7 @@ impl Schema {
 pub struct Query {
     text: String,
     plan: OnceCell<OwnedPreparedStatement>,
+    latest: OnceCell<pg_sys::SPIPlanPtr>,
 }
 
 impl Query {
@@ -75,6 +81,7 @@ impl Query {
         Query {
             text,
             plan: OnceCell::new(),
+            latest: OnceCell::new(),
         }
     }
 
@@ -113,36 +120,64 @@ impl Query {
         Ok(client.update(plan, None, arguments)?)
     }
 
-    /// The one bigint of a query about a person, as of now, whatever the transaction's snapshot.
-    pub fn read_latest(&self, _client: &SpiClient<'_>, user_id: Uuid) -> Result<Option<i64>> {
-        let text = CString::new(self.text.as_str()).map_err(|_| Error::Stored("query".into()))?;
+    /// The one row of a query about a person, as of now, whatever the transaction's snapshot.
+    pub fn read_latest<T>(
+        &self,
+        _client: &SpiClient<'_>,
+        user_id: Uuid,
+        read: impl FnOnce(&LatestRow<'_>) -> T,
+    ) -> Result<Option<T>> {
         let mut values = [user_id.into_datum().ok_or(Error::Missing("user_id"))?];
-        // SAFETY: connected to SPI (`_client`); one parameter of the declared type; the result is
-        // read before anything else runs, as a bigint, which is what the query gives.
+        let plan = self.latest_plan()?;
+        // SAFETY: connected to SPI (`_client`); one parameter of the declared type; the row is read
+        // before anything else runs.
         unsafe {
-            let plan = pg_sys::SPI_prepare(text.as_ptr(), 1, [pg_sys::UUIDOID].as_mut_ptr());
-            if plan.is_null() {
-                return Err(Error::Stored("plan".into()));
-            }
-            let snapshot = pg_sys::GetLatestSnapshot();
             let nobody = std::ptr::null_mut();
             pg_sys::SPI_execute_snapshot(
                 plan,
                 values.as_mut_ptr(),
                 std::ptr::null(),
-                snapshot,
+                pg_sys::GetLatestSnapshot(),
                 nobody,
                 true,
                 false,
                 1,
             );
             if pg_sys::SPI_processed != 1 || pg_sys::SPI_tuptable.is_null() {
-                return Err(Error::Stored("row".into()));
+                return Ok(None);
             }
-            let table = &*pg_sys::SPI_tuptable;
-            let mut is_null = false;
-            let value = pg_sys::SPI_getbinval(*table.vals, table.tupdesc, 1, &mut is_null);
-            Ok(i64::from_datum(value, is_null))
+            Ok(Some(read(&LatestRow(&*pg_sys::SPI_tuptable))))
+        }
+    }
+
+    fn latest_plan(&self) -> Result<pg_sys::SPIPlanPtr> {
+        if let Some(plan) = self.latest.get() {
+            return Ok(*plan);
+        }
+        let text = CString::new(self.text.as_str()).map_err(|_| Error::Stored("query".into()))?;
+        // SAFETY: connected to SPI; one parameter; the plan is kept for the life of the connection.
+        let plan = unsafe {
+            let plan = pg_sys::SPI_prepare(text.as_ptr(), 1, [pg_sys::UUIDOID].as_mut_ptr());
+            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                return Err(Error::Stored("plan".into()));
+            }
+            plan
+        };
+        Ok(*self.latest.get_or_init(|| plan))
+    }
+}
+
+/// A row that [`Query::read_latest`] has found.
+pub struct LatestRow<'a>(&'a pg_sys::SPITupleTable);
+
+impl LatestRow<'_> {
+    /// A column, counted from 1, of the type that the query gives.
+    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+        let mut is_null = false;
+        // SAFETY: the table holds one row of this description.
+        unsafe {
+            let value = pg_sys::SPI_getbinval(*self.0.vals, self.0.tupdesc, column, &mut is_null);
+            T::from_datum(value, is_null)
         }
     }
 }

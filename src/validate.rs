@@ -6,11 +6,17 @@ use std::sync::LazyLock;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{ValidationError, Validator};
+use mindmeasure_vault::Malformed;
 use pgrx::prelude::*;
 use serde_json::Value;
 
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::{Document, DocumentError, JsonbText, MAX_DEPTH};
+use crate::privacy::columns::may_be_sealed;
+use crate::privacy::values::envelope;
+
+/// What has the marks of an envelope is never taken for an open value.
+pub const NO_ENVELOPE: &str = "looks like an encrypted value and is none";
 
 /// More failing paths than this are counted, not listed.
 const LISTED_FAILURES: usize = 20;
@@ -110,7 +116,7 @@ fn mm_validate_json(schema: &str, field: &str, document: Document) -> bool {
     or_raise(validate(schema, field, document))
 }
 
-fn validate(schema: &str, field: &str, document: Document) -> Result<bool> {
+pub fn validate(schema: &str, field: &str, document: Document) -> Result<bool> {
     let schema = find(schema)?;
     let refuse = |message: String| Error::Document {
         message,
@@ -127,6 +133,13 @@ fn validate(schema: &str, field: &str, document: Document) -> Result<bool> {
             DocumentError::TooDeep => format!("{field}: is nested deeper than {MAX_DEPTH} levels"),
         })
     })?;
+    match envelope(&value) {
+        Ok(None) => {}
+        // What it holds was validated before it was sealed: see the trigger mm_seal().
+        Ok(Some(_)) if may_be_sealed(schema.name) => return Ok(true),
+        Ok(Some(_)) => return Err(refuse(format!("{field}: is not an encrypted column"))),
+        Err(Malformed) => return Err(refuse(format!("{field}: {NO_ENVELOPE}"))),
+    }
     let compiled = schema
         .compiled
         .as_ref()

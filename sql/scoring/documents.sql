@@ -4,7 +4,9 @@ SELECT s.id,
        s.created_at,
        s.assessment_type,
        coalesce(s.mood_after, s.mood_before) AS mood,
-       ARRAY[t.id IS NOT NULL, a.id IS NOT NULL, v.id IS NOT NULL, p.id IS NOT NULL] AS arrived,
+       -- A sealed value opens as what it was sealed for: its column, its row.
+       CASE WHEN s.mood_after IS NULL THEN 'mood_before' ELSE 'mood_after' END AS mood_column,
+       ARRAY[t.id, a.id, v.id, p.id] AS rows,
        -- Rounded first: the cast refuses a number too small for float8 (1e-400).
        ARRAY[round(t.text_wellness_score, 300)::float8, round(a.audio_wellness_score, 300)::float8,
              round(v.visual_wellness_score, 300)::float8, round(p.passive_wellness_score, 300)::float8] AS wellness

@@ -53,8 +53,8 @@ SELECT pg_read_file(format('%s/extension/mindmeasure--%s.sql', setting, default_
 FROM pg_config, pg_available_extensions WHERE pg_config.name = 'SHAREDIR' AND pg_available_extensions.name = 'mindmeasure';
 SELECT set_eq(
     $$ SELECT spec.listed(substring(body FROM 'tables CONSTANT.*')) FROM spec.bootstrap $$,
-    $$ SELECT relname::text FROM pg_class WHERE relnamespace = 'mindmeasure'::regnamespace AND relkind IN ('r', 'p') $$,
-    'sql/bootstrap.sql lists every table that is made, and no other');
+    $$ SELECT relname::text FROM pg_class WHERE relnamespace = 'mindmeasure'::regnamespace AND relkind IN ('r', 'p', 'v') $$,
+    'sql/bootstrap.sql lists every table and view that is made, and no other');
 -- A key without a name of its own gets a free one from the server.
 SELECT set_eq(
     $$ SELECT spec.listed(substring(body FROM 'indexes CONSTANT.*')) FROM spec.bootstrap $$,
@@ -80,6 +80,15 @@ SELECT is(spec.say('SELECT (f.user_id = spec.bob() AND f.score BETWEEN 0 AND 100
 SELECT is(spec.say('SELECT "My Schema".mm_rescore_user(spec.bob())', 'mindmeasure_system'), '1', 'and scores it anew');
 SELECT is(spec.say('SELECT "My Schema".mm_fuse_pending()', 'mindmeasure_system'), '0', 'the queue has nothing left to do');
 SELECT is(spec.outcome('SELECT FROM "My Schema".fusion_outputs', 'mindmeasure_user', spec.alice()), '0', 'another user sees nothing of it');
+\ir lib/encryption.psql
+SELECT spec.encryption_on();
+SELECT is(spec.act('INSERT INTO "My Schema".assessment_sessions (reflection_notes) VALUES (''sealed'')', 'mindmeasure_user', spec.bob()), 1::bigint, 'with a key file a user writes');
+SELECT is(spec.say('SELECT string_agg(reflection_notes, '','') FROM "My Schema".assessment_sessions_clear', 'mindmeasure_user', spec.bob()), 'sealed', 'and reads');
+SELECT is((SELECT count(*) FROM "My Schema".assessment_sessions WHERE reflection_notes LIKE 'mm_enc:1:%'), 1::bigint, 'what is stored sealed');
+SELECT is((SELECT count("My Schema".mm_reveal('assessment_sessions', to_jsonb(s))) FROM "My Schema".assessment_sessions AS s), 2::bigint, 'mm_reveal() finds its way');
+SELECT is((SELECT sum(rows) FROM "My Schema".mm_unencrypted_rows()), 0::numeric, 'mm_unencrypted_rows() too');
+SELECT is((SELECT last_id IS NOT NULL FROM "My Schema".mm_encrypt_batch('assessment_sessions', NULL, 10)), true, 'and mm_encrypt_batch()');
+SELECT is((SELECT remaining FROM "My Schema".mm_rotate_keys()), 0::bigint, 'and mm_rotate_keys()');
 SELECT is((SELECT count(*) FROM "My Schema".mm_migrate()), 0::bigint, 'mm_migrate() has nothing to apply');
 
 

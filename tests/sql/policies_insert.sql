@@ -22,6 +22,7 @@ INSERT INTO spec.cells VALUES
     ('user_feature_baselines',             '1',       'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, feature_name, mean, sd) VALUES (spec.alice(), ''new'', 0, 1)'),
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, modality, a, b, covariance) VALUES (spec.alice(), ''visual'', 1, 0, ''{1,0,1}'')'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (model_version, spec) VALUES (''new'', ''{}'')'),
+    ('user_keys',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, kid, wrapped_by, wrapped) VALUES (spec.alice(), ''AAAAAAAA'', ''k'', ''\x'')'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (version, description, checksum, extension_version) VALUES (999, '''', '''', '''')'),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (table_name, action, keep, time_column) VALUES (''session_insights'', ''drop'', ''9 years'', ''created_at'')'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, table_name, row_key, action) VALUES (spec.alice(), ''profiles'', spec.alice(), ''insert'')'),

@@ -21,6 +21,7 @@ INSERT INTO spec.cells VALUES
     ('user_feature_baselines',             'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('user_calibration',                   'own',     'none',    'none',    'refused', 'all',     'refused'),
     ('mm_models',                          'all',     'all',     'all',     'refused', 'all',     'all'),
+    ('user_keys',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'all'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'all',     'refused'),

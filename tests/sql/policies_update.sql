@@ -20,6 +20,7 @@ INSERT INTO spec.cells VALUES
     ('user_feature_baselines',             'own',     'none',    'none',    'refused', 'all',     'refused', 'UPDATE %s SET mean = 1, sd = 1'),
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET a = 2'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET is_active = false'),
+    ('user_keys',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET wrapped_by = wrapped_by'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET checksum = '''''),
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET enabled = false'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
