@@ -10,7 +10,8 @@ DECLARE
         'text_analysis', 'audio_analysis', 'visual_analysis', 'passive_analysis',
         'fusion_outputs', 'mind_measure_scores', 'session_insights', 'session_outcomes',
         'user_baselines', 'user_feature_baselines', 'user_calibration',
-        'mm_models', 'mm_schema_migrations'];
+        'mm_models', 'mm_schema_migrations',
+        'audit_log', 'audit_log_default', 'audit_subjects', 'audit_blocks', 'break_glass_grants'];
     -- Indexes share the names of tables; a key without a name of its own gets a free one.
     indexes CONSTANT text[] := ARRAY[
         'idx_profiles_user_id', 'idx_profiles_created_at', 'session_keys_id_user_id_key', 'idx_session_keys_user',
@@ -22,7 +23,8 @@ DECLARE
         'idx_fusion_outputs_user_time', 'mind_measure_scores_session_id_key', 'idx_scores_session', 'idx_scores_combined',
         'idx_scores_calculated', 'idx_scores_baseline', 'idx_scores_user', 'idx_session_insights_session', 'idx_session_insights_user',
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
-        'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active'];
+        'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
+        'audit_subjects_subject_key', 'idx_audit_log_subject', 'idx_audit_log_at', 'idx_break_glass_auditor', 'idx_break_glass_user'];
     functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()'];
     taken text[];
 BEGIN

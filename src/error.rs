@@ -49,6 +49,10 @@ pub enum Error {
     },
     /// An applied migration file is not what it was.
     ChangedMigration(&'static str),
+    /// A token that says nothing for anybody: why.
+    Token(&'static str),
+    /// The keys for tokens cannot be used: why.
+    TokenKeys(&'static str),
     /// Stored state that scoring wrote itself cannot be read back.
     Stored(String),
     Spi(SpiError),
@@ -72,6 +76,8 @@ impl Error {
             Error::NotScored => b"MM003",
             Error::NotAllowed | Error::OutcomeOfOthers => b"42501",
             Error::StaleView => b"40001",
+            Error::Token(_) => b"28000",
+            Error::TokenKeys(_) => b"55000",
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
             Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
@@ -107,6 +113,8 @@ impl Error {
             Error::ChangedMigration(file) => {
                 format!("migration {file} is not the one that was applied")
             }
+            Error::Token(why) => format!("jwt: {why}"),
+            Error::TokenKeys(why) => format!("mindmeasure.jwt_keys_file {why}"),
             Error::Stored(what) => format!("the stored score cannot be read back: {what}"),
             Error::Spi(error) => format!("query failed: {error}"),
         }
@@ -132,6 +140,8 @@ impl Error {
             Error::Document { hint, .. } => hint.clone(),
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
             Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
+            Error::Token(_) => "Send a fresh token of the person, as a parameter of the statement so that it reaches no log.".into(),
+            Error::TokenKeys(_) => "Have a superuser name a JWK Set (RFC 7517) that only the server's user can write, docs/security.md.".into(),
             Error::Stored(_) => "SELECT mm_rescore_user(user_id) scores the person's sessions anew.".into(),
             Error::Spi(_) => "This should not happen: please report it with the server's log.".into(),
         }

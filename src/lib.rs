@@ -20,6 +20,7 @@ mod models;
 mod outcomes;
 mod page;
 mod population;
+mod privacy;
 mod schema;
 mod settings;
 mod sql;
@@ -29,4 +30,6 @@ mod validate;
 #[pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
+    privacy::identity::watch_transactions();
+    privacy::read_audit::install();
 }

@@ -34,6 +34,8 @@ migrations! {
     3 since [1, 0, 0] => "V003__enhance_analysis_tables.sql",
     4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
     5 since [1, 0, 0] => "V005__add_session_archive.sql",
+    13 since [1, 1, 0] => "V013__add_audit_log.sql",
+    14 since [1, 1, 0] => "V014__add_break_glass.sql",
 }
 
 impl Migration {
@@ -56,6 +58,14 @@ fn mm_migrate(
     TableIterator::new(or_raise(migrate(fcinfo)))
 }
 
+/// The migrations that this version's tables consist of: what mm_migrate() has applied when it is done.
+#[pg_extern(stable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_expected_migrations(
+) -> TableIterator<'static, (name!(version, i32), name!(description, String))> {
+    TableIterator::new(MIGRATIONS.iter().map(|m| (m.version, m.description())))
+}
+
 fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     // SAFETY: a plain flag.
     let creating_extension = unsafe { pg_sys::creating_extension };
@@ -70,7 +80,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     let schema = Schema::of(fcinfo);
     lock()?;
     let mut applied = Vec::new();
-    Spi::run(AUTH)?;
+    Spi::run(&schema.qualify(AUTH))?;
     as_owner(|| Spi::run(&schema.qualify(LEDGER)))?;
     let (version, number) = installed_version()?;
     // The library may be newer than the functions in the catalog, until ALTER EXTENSION UPDATE:

@@ -14,4 +14,29 @@ extension_sql_file!(
     name = "reading",
     requires = ["triggers"]
 );
+extension_sql_file!(
+    "../sql/privacy/audit.sql",
+    name = "audit",
+    requires = ["triggers"]
+);
+extension_sql_file!(
+    "../sql/privacy/seal.sql",
+    name = "seal",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/privacy/read_audit.sql",
+    name = "read_audit",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/privacy/break_glass.sql",
+    name = "break_glass",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/privacy/doctor.sql",
+    name = "doctor",
+    requires = ["seal"]
+);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

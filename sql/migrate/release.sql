@@ -9,7 +9,7 @@ BEGIN
         JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure'
         CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS o
         WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-          AND (o.type IN ('table', 'partitioned table') OR o.schema = 'auth' OR o.type = 'schema' AND o.identity = 'auth')
+          AND (o.type IN ('table', 'partitioned table', 'sequence') OR o.schema = 'auth' OR o.type = 'schema' AND o.identity = 'auth')
     LOOP
         EXECUTE 'ALTER EXTENSION mindmeasure DROP ' || member;
     END LOOP;

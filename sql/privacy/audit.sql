@@ -1,0 +1,125 @@
+-- The audit of writes: who did what to whose rows, never a copy of what is in them.
+-- One line a statement and person, by statement-level triggers that mm_audit_table() puts on a table.
+
+-- Lines name people by a pseudonym. Erasing a person takes its row out of audit_subjects: the lines
+-- stay, sealed as they are, and nobody can tell any more whose they were.
+CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    found_subject uuid;
+BEGIN
+    SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
+    IF found_subject IS NULL AND make AND person IS NOT NULL THEN
+        INSERT INTO @extschema@.audit_subjects (user_id) VALUES (person)
+        ON CONFLICT (user_id) DO NOTHING RETURNING subject INTO found_subject;
+        IF found_subject IS NULL THEN
+            SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
+        END IF;
+    END IF;
+    RETURN found_subject;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_audit_subject(uuid, boolean) IS
+    'The pseudonym under which audit_log names a person; make: one is made where there is none.';
+
+CREATE FUNCTION @extschema@.mm_audit(action text, table_name text, subject uuid, detail jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- An erasure must not give the person it has just forgotten a new pseudonym.
+    make CONSTANT boolean := action NOT LIKE 'ERASE%';
+BEGIN
+    INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, detail)
+    VALUES (action, table_name, @extschema@.mm_audit_subject(subject, make), @extschema@.mm_audit_subject(auth.uid(), make), detail);
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS
+    'Writes a line of audit_log for a function that audits itself (DECRYPT, EXPORT, ERASE, RESTORE, ARCHIVE …): subject is the person whose rows were met, detail what else is worth knowing, never data. For the extension''s own functions: nobody else may call it.';
+
+CREATE FUNCTION @extschema@.mm_audit_statement() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- Rows that go may be an erasure: no pseudonym is made for whom there is none.
+    make CONSTANT boolean := TG_OP IN ('INSERT', 'UPDATE');
+    actor uuid;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM @extschema@.mm_audit('TRUNCATE', TG_TABLE_NAME, NULL, NULL);
+        RETURN NULL;
+    END IF;
+    actor := @extschema@.mm_audit_subject(auth.uid(), make);
+    -- A column that a table does not have is found in «lacking» and is NULL: one function for all.
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count)
+        SELECT TG_OP, TG_TABLE_NAME, coalesce(s.subject, @extschema@.mm_audit_subject(x.user_id, make)), actor, x.row_ids[1:100], x.n
+        FROM (SELECT r.user_id, array_agg(r.row_id) AS row_ids, count(*) AS n
+              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
+              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id FROM new_rows AS n) AS r
+              GROUP BY r.user_id) AS x
+        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
+        ORDER BY x.user_id;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count)
+        SELECT TG_OP, TG_TABLE_NAME, s.subject, actor, x.row_ids[1:100], x.n
+        FROM (SELECT r.user_id, array_agg(r.row_id) AS row_ids, count(*) AS n
+              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
+              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id FROM old_rows AS o) AS r
+              GROUP BY r.user_id) AS x
+        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
+        ORDER BY x.user_id;
+    ELSE
+        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count, columns)
+        SELECT TG_OP, TG_TABLE_NAME, coalesce(s.subject, @extschema@.mm_audit_subject(x.user_id, make)), actor, x.row_ids[1:100], x.n, x.columns
+        FROM (SELECT a.user_id, array_agg(DISTINCT a.row_id) AS row_ids, count(DISTINCT a.row_id) AS n,
+                     array_agg(DISTINCT c.name) FILTER (WHERE c.name IS NOT NULL) AS columns
+              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
+              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id, to_jsonb(n) AS document FROM new_rows AS n) AS a
+              JOIN LATERAL (SELECT coalesce(id::text, session_id::text, model_version) AS row_id, to_jsonb(o) AS document FROM old_rows AS o) AS b ON b.row_id = a.row_id
+              LEFT JOIN LATERAL (
+                  SELECT d.key AS name
+                  FROM (SELECT * FROM jsonb_each(a.document) EXCEPT SELECT * FROM jsonb_each(b.document)) AS d) AS c ON true
+              GROUP BY a.user_id) AS x
+        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
+        ORDER BY x.user_id;
+    END IF;
+    RETURN NULL;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_audit_statement() IS
+    'Trigger after a statement: one line of audit_log a person whose rows it wrote, with the ids of the first 100 rows and, for an UPDATE, the names of the changed columns.';
+
+CREATE FUNCTION @extschema@.mm_audit_table(relation regclass, scored boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- The move to the archive writes one line of its own.
+    condition CONSTANT text := CASE WHEN scored THEN 'current_user <> ''mindmeasure_owner'''
+        ELSE 'current_user <> ''mindmeasure_owner'' OR current_setting(''mindmeasure.moving_to_archive'', true) IS DISTINCT FROM ''on''' END;
+    event text[];
+BEGIN
+    FOREACH event SLICE 1 IN ARRAY ARRAY[
+        ['INSERT', 'REFERENCING NEW TABLE AS new_rows'],
+        ['UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'],
+        ['DELETE', 'REFERENCING OLD TABLE AS old_rows'],
+        ['TRUNCATE', '']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT WHEN (%s) EXECUTE FUNCTION @extschema@.mm_audit_statement()',
+            'audit_' || lower(event[1]), event[1], relation, event[2], condition);
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_audit_table(regclass, boolean) IS
+    'Puts a table under the audit: four statement-level triggers, audit_insert, audit_update, audit_delete, audit_truncate. scored: the table is written with every score, of which fusion_outputs tells already, so only others than scoring leave a line. For an application''s own tables too; a column user_id says whose rows they are.';
+
+CREATE FUNCTION @extschema@.mm_refuse_rewriting() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '%: is append-only', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+              HINT = 'What was written down stays. Retention takes away whole partitions once they are old enough.';
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
+    'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';

@@ -1,0 +1,6 @@
+//! Who is asking, and what is written down of it.
+
+pub mod identity;
+mod keys;
+pub mod read_audit;
+mod token;
