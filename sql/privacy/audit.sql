@@ -37,56 +37,10 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS
     'Writes a line of audit_log for a function that audits itself (DECRYPT, EXPORT, ERASE, RESTORE, ARCHIVE …): subject is the person whose rows were met, detail what else is worth knowing, never data. For the extension''s own functions: nobody else may call it.';
 
+-- src/privacy/audit.rs
 CREATE FUNCTION @extschema@.mm_audit_statement() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    -- Rows that go may be an erasure: no pseudonym is made for whom there is none.
-    make CONSTANT boolean := TG_OP IN ('INSERT', 'UPDATE');
-    actor uuid;
-BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        PERFORM @extschema@.mm_audit('TRUNCATE', TG_TABLE_NAME, NULL, NULL);
-        RETURN NULL;
-    END IF;
-    actor := @extschema@.mm_audit_subject(auth.uid(), make);
-    -- A column that a table does not have is found in «lacking» and is NULL: one function for all.
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count)
-        SELECT TG_OP, TG_TABLE_NAME, coalesce(s.subject, @extschema@.mm_audit_subject(x.user_id, make)), actor, x.row_ids[1:100], x.n
-        FROM (SELECT r.user_id, array_agg(r.row_id) AS row_ids, count(*) AS n
-              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
-              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id FROM new_rows AS n) AS r
-              GROUP BY r.user_id) AS x
-        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
-        ORDER BY x.user_id;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count)
-        SELECT TG_OP, TG_TABLE_NAME, s.subject, actor, x.row_ids[1:100], x.n
-        FROM (SELECT r.user_id, array_agg(r.row_id) AS row_ids, count(*) AS n
-              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
-              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id FROM old_rows AS o) AS r
-              GROUP BY r.user_id) AS x
-        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
-        ORDER BY x.user_id;
-    ELSE
-        INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, row_ids, row_count, columns)
-        SELECT TG_OP, TG_TABLE_NAME, coalesce(s.subject, @extschema@.mm_audit_subject(x.user_id, make)), actor, x.row_ids[1:100], x.n, x.columns
-        FROM (SELECT a.user_id, array_agg(DISTINCT a.row_id) AS row_ids, count(DISTINCT a.row_id) AS n,
-                     array_agg(DISTINCT c.name) FILTER (WHERE c.name IS NOT NULL) AS columns
-              FROM (SELECT NULL::uuid AS id, NULL::uuid AS session_id, NULL::uuid AS user_id, NULL::text AS model_version) AS lacking
-              CROSS JOIN LATERAL (SELECT user_id, coalesce(id::text, session_id::text, model_version) AS row_id, to_jsonb(n) AS document FROM new_rows AS n) AS a
-              JOIN LATERAL (SELECT coalesce(id::text, session_id::text, model_version) AS row_id, to_jsonb(o) AS document FROM old_rows AS o) AS b ON b.row_id = a.row_id
-              LEFT JOIN LATERAL (
-                  SELECT d.key AS name
-                  FROM (SELECT * FROM jsonb_each(a.document) EXCEPT SELECT * FROM jsonb_each(b.document)) AS d) AS c ON true
-              GROUP BY a.user_id) AS x
-        LEFT JOIN @extschema@.audit_subjects AS s ON s.user_id = x.user_id
-        ORDER BY x.user_id;
-    END IF;
-    RETURN NULL;
-END;
-$$;
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_audit_statement';
 COMMENT ON FUNCTION @extschema@.mm_audit_statement() IS
     'Trigger after a statement: one line of audit_log a person whose rows it wrote, with the ids of the first 100 rows and, for an UPDATE, the names of the changed columns.';
 
