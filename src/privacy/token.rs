@@ -60,9 +60,13 @@ fn validation(key: &Key) -> Validation {
     validation.leeway = settings::jwt_leeway();
     validation.validate_nbf = true;
     let mut required = vec!["exp", "sub"];
-    if let Some(audience) = settings::jwt_audience() {
-        validation.set_audience(&[audience]);
-        required.push("aud");
+    match settings::jwt_audience() {
+        Some(audience) => {
+            validation.set_audience(&[audience]);
+            required.push("aud");
+        }
+        // verify() refuses every token that names one.
+        None => validation.validate_aud = false,
     }
     if let Some(issuer) = settings::jwt_issuer() {
         validation.set_issuer(&[issuer]);

@@ -36,10 +36,9 @@ use_keys() { sql identity -c "ALTER DATABASE identity SET mindmeasure.jwt_keys_f
 
 cluster_start identity "max_prepared_transactions = 2"
 KEYS=${CLUSTER_DIR[identity]}/keys
-as_pg mkdir "$KEYS"
-cp "$HERE/lib/tokens.py" "${CLUSTER_DIR[identity]}/tokens.py"
-chmod 644 "${CLUSTER_DIR[identity]}/tokens.py"
-as_pg python3 "${CLUSTER_DIR[identity]}/tokens.py" "$KEYS" "$ALICE"
+mkdir "$KEYS"
+python3 "$HERE/lib/tokens.py" "$KEYS" "$ALICE"
+chown -R --reference="${CLUSTER_DIR[identity]}/data" "$KEYS"
 sql postgres -c "CREATE DATABASE identity"
 sql identity -c "SET client_min_messages = warning" -c "CREATE EXTENSION mindmeasure" \
     -c "CREATE ROLE app_user LOGIN IN ROLE mindmeasure_user" \
@@ -169,7 +168,7 @@ pooled() { "$PG_BIN/psql" -X -q -At -h "$POOL" -p 6432 -U app_user -d identity "
 BACKEND=$(pooled -c "SELECT pg_backend_pid()")
 is "Alice, through the pool" "f,2" "$(printf 'BEGIN; %s; %s; COMMIT;' "$SET_ALICE" "$SEEN" | pooled | paste -sd,)"
 is "the next client on the same server connection is nobody" ",0,$BACKEND" "$(pooled -c "SELECT auth.uid()" -c "$SEEN" -c "SELECT pg_backend_pid()" | paste -sd,)"
-is "also after an error" ",0,$BACKEND" "$(printf 'BEGIN; %s; SELECT 1/0;' "$SET_ALICE" | pooled >/dev/null 2>&1; pooled -c "SELECT auth.uid()" -c "$SEEN" -c "SELECT pg_backend_pid()" | paste -sd,)"
+is "also after an error" ",0,$BACKEND" "$(printf 'BEGIN; %s; SELECT 1/0; ROLLBACK;' "$SET_ALICE" | pooled >/dev/null 2>&1; pooled -c "SELECT auth.uid()" -c "$SEEN" -c "SELECT pg_backend_pid()" | paste -sd,)"
 # One client in its transaction, the other waits for the same server connection.
 mkfifo "$POOL/alice"
 pooled <"$POOL/alice" >"$POOL/alice.out" 2>&1 &

@@ -39,10 +39,9 @@ says_not() { ! grep -q -E -- "$1" "$WORK/said"; }
 cluster_start audited "shared_preload_libraries = 'pgaudit'" "session_preload_libraries = 'mindmeasure'" "pgaudit.log_parameter = off"
 LOG=${CLUSTER_DIR[audited]}/log
 WORK=${CLUSTER_DIR[audited]}
-as_pg mkdir "$WORK/keys"
-cp tests/identity/lib/tokens.py "$WORK/tokens.py"
-chmod 644 "$WORK/tokens.py"
-as_pg python3 "$WORK/tokens.py" "$WORK/keys" "$ALICE"
+mkdir "$WORK/keys"
+python3 tests/identity/lib/tokens.py "$WORK/keys" "$ALICE"
+chown -R --reference="$WORK/data" "$WORK/keys"
 sql postgres -c "CREATE DATABASE audited"
 sql audited -c "SET client_min_messages = warning" -c "CREATE EXTENSION mindmeasure" \
     -c "CREATE ROLE app_user LOGIN IN ROLE mindmeasure_user" -c "CREATE ROLE app_auditor LOGIN IN ROLE mindmeasure_auditor" \
