@@ -6,12 +6,14 @@
 
 pgrx::pg_module_magic!(name, version);
 
+mod audit;
 mod calibrate;
 mod caller;
 mod chart;
 mod error;
 mod explain;
 mod fuse;
+mod identity;
 mod jsonb;
 mod learn;
 mod load;
@@ -20,7 +22,6 @@ mod models;
 mod outcomes;
 mod page;
 mod population;
-mod privacy;
 mod schema;
 mod settings;
 mod sql;
@@ -30,6 +31,6 @@ mod validate;
 #[pgrx::pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
-    privacy::identity::watch_transactions();
-    privacy::read_audit::install();
+    identity::watch_transactions();
+    audit::reads::install();
 }

@@ -15,28 +15,28 @@ extension_sql_file!(
     requires = ["triggers"]
 );
 extension_sql_file!(
-    "../sql/privacy/audit.sql",
+    "../sql/audit/statements.sql",
     name = "audit",
     requires = ["triggers"]
 );
 extension_sql_file!(
-    "../sql/privacy/seal.sql",
-    name = "seal",
+    "../sql/audit/seal.sql",
+    name = "audit_seal",
     requires = ["audit"]
 );
 extension_sql_file!(
-    "../sql/privacy/read_audit.sql",
+    "../sql/audit/reads.sql",
     name = "read_audit",
     requires = ["audit"]
 );
 extension_sql_file!(
-    "../sql/privacy/break_glass.sql",
+    "../sql/audit/break_glass.sql",
     name = "break_glass",
     requires = ["audit"]
 );
 extension_sql_file!(
-    "../sql/privacy/doctor.sql",
+    "../sql/doctor.sql",
     name = "doctor",
-    requires = ["seal"]
+    requires = ["audit_seal"]
 );
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

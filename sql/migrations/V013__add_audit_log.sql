@@ -68,8 +68,10 @@ CREATE POLICY "Auditors can view the audit" ON @extschema@.audit_log
     FOR SELECT TO mindmeasure_auditor USING (true);
 GRANT SELECT ON @extschema@.audit_log TO mindmeasure_user, mindmeasure_auditor;
 
+-- A new partition takes over the lines that waited for it in the DEFAULT one.
 CREATE TRIGGER keep_audit_log BEFORE UPDATE OR DELETE ON @extschema@.audit_log
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_refuse_rewriting();
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner' OR current_setting('mindmeasure.moving_to_partition', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION @extschema@.mm_refuse_rewriting();
 CREATE TRIGGER keep_audit_log_whole BEFORE TRUNCATE ON @extschema@.audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_refuse_rewriting();
 CREATE TRIGGER keep_audit_log_whole BEFORE TRUNCATE ON @extschema@.audit_log_default

@@ -150,14 +150,26 @@ DECLARE
               CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') AS bound
               WHERE i.inhparent = p.oid AND now() + interval '1 month' >= bound[1]::timestamptz AND now() + interval '1 month' < bound[2]::timestamptz) $$,
     'jobs', $$
-        SELECT CASE WHEN to_regclass('cron.job') IS NULL THEN 'warning' WHEN j.missing IS NULL THEN 'ok' ELSE 'warning' END,
-               CASE WHEN to_regclass('cron.job') IS NULL THEN 'pg_cron is not installed: something else has to run what is to be done regularly'
-                    WHEN j.missing IS NULL THEN 'all are scheduled' ELSE 'not scheduled: ' || j.missing END,
-               CASE WHEN to_regclass('cron.job') IS NULL THEN 'CREATE EXTENSION pg_cron; SELECT @extschema@.mm_schedule_jobs();' ELSE 'SELECT @extschema@.mm_schedule_jobs();' END
-        FROM (SELECT string_agg(w.name, ', ') AS missing FROM unnest(ARRAY['mm_fuse_pending', 'mm_ensure_partitions', 'mm_apply_retention', 'mm_seal_audit']) AS w (name)
+        SELECT CASE WHEN j.missing IS NULL THEN 'ok' ELSE 'warning' END,
+               CASE WHEN to_regclass('cron.job') IS NULL THEN 'pg_cron is not here: something else has to run ' ELSE 'pg_cron does not run ' END || coalesce(j.missing, 'nothing'),
+               CASE WHEN to_regclass('cron.job') IS NULL THEN 'CREATE EXTENSION pg_cron; ' ELSE '' END || 'SELECT * FROM @extschema@.mm_schedule_jobs();'
+        FROM (SELECT string_agg(m.job, ', ') AS missing FROM @extschema@.mm_jobs() AS m
               -- A table that may not be there can only be named in a text.
-              WHERE to_regclass('cron.job') IS NULL
-                 OR position(w.name IN query_to_xml('SELECT command FROM cron.job WHERE active', false, false, '')::text) = 0) AS j $$,
+              WHERE to_regclass('cron.job') IS NULL OR position(m.job IN query_to_xml('SELECT jobname FROM cron.job WHERE active', false, false, '')::text) = 0) AS j $$,
+    'backups', $$
+        SELECT CASE WHEN bool_or(t.late) THEN 'error' WHEN count(*) = 0 THEN 'error' ELSE 'ok' END,
+               coalesce(string_agg(format('%s: %s', t.tier, t.at), ', ' ORDER BY t.tier), 'none has ever succeeded'),
+               'deploy/backup/backup.sh ' || coalesce(string_agg(t.tier, ' ') FILTER (WHERE t.late), 'daily')
+        FROM (SELECT m[1] AS tier, to_timestamp(m[2]::bigint) AS at,
+                     to_timestamp(m[2]::bigint) < now() - CASE m[1] WHEN 'daily' THEN interval '26 hours' WHEN 'weekly' THEN interval '8 days' ELSE interval '367 days' END AS late
+              FROM regexp_matches(pg_read_file(coalesce(nullif(current_setting('mindmeasure.backup_status_file', true), ''), '/var/lib/mindmeasure/backup.prom')),
+                   'mindmeasure_backup_last_success_seconds\{tier="(\w+)"\} (\d+)', 'g') AS m) AS t $$,
+    'unencrypted_rows', $$
+        SELECT CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'warning' WHEN sum(u.rows) > 0 THEN 'error' ELSE 'ok' END,
+               CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'no key file is set: sensitive fields are stored as they come, and in backups too'
+                    WHEN sum(u.rows) > 0 THEN 'rows with open values: ' || string_agg(u.table_name || ' ' || u.rows, ', ') FILTER (WHERE u.rows > 0) ELSE 'every sensitive field is encrypted' END,
+               CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'ALTER SYSTEM SET mindmeasure.key_file = ''…''; SELECT pg_reload_conf(); -- docs/encryption.md' ELSE 'CALL @extschema@.mm_encrypt_existing();' END
+        FROM @extschema@.mm_unencrypted_rows() AS u $$,
     'schema_version', $$
         SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
                CASE WHEN count(*) = 0 THEN 'the tables are what this version expects' ELSE 'migrations not applied: ' || string_agg(m.version::text, ', ' ORDER BY m.version) END,

@@ -37,7 +37,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS
     'Writes a line of audit_log for a function that audits itself (DECRYPT, EXPORT, ERASE, RESTORE, ARCHIVE …): subject is the person whose rows were met, detail what else is worth knowing, never data. For the extension''s own functions: nobody else may call it.';
 
--- src/privacy/audit.rs
+-- src/audit/mod.rs
 CREATE FUNCTION @extschema@.mm_audit_statement() RETURNS trigger
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_audit_statement';

@@ -5,7 +5,7 @@
 
 use pgrx::prelude::*;
 
-use crate::privacy::identity;
+use crate::identity;
 
 const PGAUDIT: &[u8] = b"AUDIT: ";
 

@@ -1,5 +1,5 @@
 -- The audit of reads is pgaudit's: it logs every SELECT that touches a table on which the role of
--- pgaudit.role has a privilege. src/privacy/read_audit.rs puts the person at the end of its lines.
+-- pgaudit.role has a privilege. src/audit/reads.rs puts the person at the end of its lines.
 CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::privacy::keys::{self, Key};
+use crate::identity::keys::{self, Key};
 use crate::settings;
 
 /// Longer ones are refused before they are read.

@@ -57,6 +57,25 @@ CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at tim
 COMMENT ON FUNCTION @extschema@.mm_unsealed_audit() IS
     'Ids and times of the lines of audit_log that are not sealed yet. System role and auditor.';
 
+-- A trigger against TRUNCATE is a statement's and passes on to no partition: each gets its own.
+CREATE FUNCTION @extschema@.mm_keep_audit_whole() RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    open regclass;
+BEGIN
+    FOR open IN
+        SELECT i.inhrelid FROM pg_inherits AS i
+        WHERE i.inhparent = '@extschema@.audit_log'::regclass
+          AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = i.inhrelid AND t.tgname = 'keep_audit_log_whole')
+    LOOP
+        EXECUTE format('CREATE TRIGGER keep_audit_log_whole BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_refuse_rewriting()', open);
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_keep_audit_whole() IS
+    'Lets nobody TRUNCATE a partition of audit_log that was made since the last call. Part of mm_seal_audit().';
+
 CREATE FUNCTION @extschema@.mm_seal_audit() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
     AS $$
@@ -67,6 +86,7 @@ DECLARE
     seen xid8;
     sealed bigint := 0;
 BEGIN
+    PERFORM @extschema@.mm_keep_audit_whole();
     -- One at a time; readers go on.
     LOCK TABLE @extschema@.audit_blocks IN SHARE ROW EXCLUSIVE MODE;
     SELECT b.number, b.hash INTO last FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;

@@ -4,6 +4,8 @@
 //! memory, compares columns as Postgres compares datums, and leaves at once where no row was met. The
 //! same in PL/pgSQL took 110 µs a call where this takes 30, and 110 where this takes 2.
 
+pub mod reads;
+
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 
@@ -13,7 +15,7 @@ use pgrx::{FromDatum, PgRelation, Uuid};
 use crate::error::{or_raise, Error, Result};
 use crate::sql::Schema;
 
-const LINE: &str = include_str!("../../sql/privacy/audit_line.sql");
+const LINE: &str = include_str!("../../sql/audit/line.sql");
 
 /// So many ids of rows are written down; beyond, their number says how many there were.
 const MAX_IDS: usize = 100;
@@ -38,7 +40,7 @@ struct Column {
     dropped: bool,
 }
 
-/// mm_audit_statement(), declared in sql/privacy/audit.sql.
+/// mm_audit_statement(), declared in sql/audit/statements.sql.
 ///
 /// # Safety
 /// Called by Postgres as an AFTER … FOR EACH STATEMENT trigger.

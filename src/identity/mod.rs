@@ -4,6 +4,9 @@
 //! the backend's own memory instead, where no statement reaches it, and ends with the transaction:
 //! a pooler that gives the connection to the next client gives nobody's identity with it.
 
+mod keys;
+mod token;
+
 use std::cell::RefCell;
 use std::ffi::{c_void, CStr};
 
@@ -11,7 +14,6 @@ use pgrx::prelude::*;
 use pgrx::{direct_function_call, direct_function_call_as_datum, IntoDatum, Uuid};
 
 use crate::error::{or_raise, Error, Result};
-use crate::privacy::token;
 use crate::settings;
 
 thread_local! {
