@@ -112,6 +112,13 @@ COMMENT ON FUNCTION @extschema@.mm_key_files() IS
     'The settings that name a file with keys, and what is wrong with the file; NULL: nothing. For mm_doctor().';
 COMMENT ON FUNCTION @extschema@.mm_expected_migrations() IS
     'The migrations that the tables of this version consist of. For mm_doctor().';
+-- Lifecycle: partitions, archive, retention, jobs -------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_time_partitions(regclass)
+TO mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_progress(text, bigint, bigint)
+TO mindmeasure_owner, mindmeasure_system;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.

@@ -8,6 +8,16 @@ extension_sql_file!(
     name = "triggers",
     requires = ["bootstrap"]
 );
+extension_sql_file!(
+    "../sql/lifecycle/progress.sql",
+    name = "progress",
+    requires = ["bootstrap"]
+);
+extension_sql_file!(
+    "../sql/lifecycle/partitions.sql",
+    name = "partitions",
+    requires = ["progress"]
+);
 extension_sql_file!("../sql/queue.sql", name = "queue", requires = ["triggers"]);
 extension_sql_file!(
     "../sql/reading.sql",
