@@ -28,7 +28,7 @@ SELECT is(a.state, '2BP01', 'a single function cannot be dropped from under the 
 SELECT lives_ok('DROP EXTENSION mindmeasure CASCADE', 'when it is dropped with CASCADE');
 SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE proname ~ '^mm_' $$, 'then its functions are gone');
 SELECT results_eq('SELECT * FROM spec.contents() ORDER BY 1', 'SELECT * FROM spec.contents_before ORDER BY 1', 'every row of every table is there');
-SELECT is((SELECT count(*) FROM spec.contents_before), 19::bigint, 'given nineteen tables');
+SELECT is((SELECT count(*) FROM spec.contents_before), 24::bigint, 'given twenty-four tables');
 SELECT is_empty($$ SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace IN ('public'::regnamespace, 'auth'::regnamespace) AND NOT relrowsecurity $$, 'row-level security is on everywhere');
 SELECT results_eq('SELECT * FROM spec.seen() ORDER BY 1, 2', 'SELECT * FROM spec.seen_before ORDER BY 1, 2', 'and everybody sees what they saw before');
 SELECT is(spec.outcome('TRUNCATE assessment_sessions CASCADE', 'spec_worker'), 'refused', 'nobody may do more than before');

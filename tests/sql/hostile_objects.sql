@@ -117,7 +117,8 @@ SELECT cmp_ok((SELECT count(*) FROM public.audit_log WHERE action = 'INSERT' AND
 CREATE FUNCTION spec.trapped() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE r record; n bigint; found text := '';
 BEGIN
-    FOR r IN SELECT c.oid::regclass AS t FROM pg_class AS c WHERE c.relkind = 'r' AND (c.relnamespace = pg_my_temp_schema() OR c.relnamespace = 'evil'::regnamespace) LOOP
+    FOR r IN SELECT c.oid::regclass AS t FROM pg_class AS c WHERE c.relkind = 'r' AND (c.relnamespace = pg_my_temp_schema() OR c.relnamespace = 'evil'::regnamespace)
+             AND EXISTS (SELECT FROM pg_class AS o WHERE o.relname = c.relname AND o.relnamespace = 'public'::regnamespace) LOOP
         EXECUTE format('SELECT count(*) FROM %s', r.t) INTO n;
         IF n > 0 THEN found := found || r.t || ' '; END IF;
     END LOOP;

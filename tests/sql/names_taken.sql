@@ -70,7 +70,7 @@ DROP EXTENSION mindmeasure CASCADE;
 DROP SCHEMA mindmeasure CASCADE;
 CREATE SCHEMA "My Schema";
 SELECT lives_ok('CREATE EXTENSION mindmeasure SCHEMA "My Schema"', 'a schema whose name needs quoting will do');
-SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), 18::bigint, 'its tables are there');
+SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"My Schema"'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'mindmeasure_owner'::regrole), 23::bigint, 'its tables are there');
 INSERT INTO auth.users (id, email) VALUES (spec.bob(), 'bob@example.org');
 SELECT is((SELECT display_name FROM "My Schema".profiles WHERE user_id = spec.bob()), 'bob@example.org', 'a sign-up fills its profiles');
 SELECT is(spec.say($$ INSERT INTO "My Schema".assessment_sessions (assessment_type) VALUES ('quick') RETURNING user_id $$, 'mindmeasure_user', spec.bob()), spec.bob()::text, 'a user creates a session');

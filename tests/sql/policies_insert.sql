@@ -24,6 +24,11 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (user_id, modality, a, b, covariance) VALUES (spec.alice(), ''visual'', 1, 0, ''{1,0,1}'')'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (model_version, spec) VALUES (''new'', ''{}'')'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (version, description, checksum, extension_version) VALUES (999, '''', '''', '''')'),
+    ('audit_log',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (action) VALUES (''x'')'),
+    ('audit_log_default',                  'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id, action) VALUES (1, ''x'')'),
+    ('audit_subjects',                     'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id) VALUES (spec.alice())'),
+    ('audit_blocks',                       'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s DEFAULT VALUES'),
+    ('break_glass_grants',                 'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, auditor_role, reason, expires_at) VALUES (spec.alice(), ''x'', ''x'', now())'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id) VALUES (spec.alice())');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

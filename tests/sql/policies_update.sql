@@ -22,6 +22,11 @@ INSERT INTO spec.cells VALUES
     ('user_calibration',                   'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET a = 2'),
     ('mm_models',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET is_active = false'),
     ('mm_schema_migrations',               'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET checksum = '''''),
+    ('audit_log',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET action = ''x'''),
+    ('audit_log_default',                  'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET action = ''x'''),
+    ('audit_subjects',                     'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET subject = gen_random_uuid()'),
+    ('audit_blocks',                       'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET row_count = 0'),
+    ('break_glass_grants',                 'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET ended_at = now()'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET email = ''x''');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

@@ -73,7 +73,7 @@ SELECT ok(NOT rolinherit, 'authenticator still does not inherit') FROM pg_roles 
 
 -- anon, and what the default privileges would have given
 CREATE VIEW spec.ours AS SELECT oid, oid::regclass::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND pg_get_userbyid(relowner) = 'mindmeasure_owner';
-SELECT is((SELECT count(*) FROM spec.ours), 18::bigint, 'eighteen tables are ours');
+SELECT is((SELECT count(*) FROM spec.ours), 23::bigint, 'twenty-three tables are ours');
 SELECT is_empty($$ SELECT name, p FROM spec.ours CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p WHERE has_table_privilege('anon', oid, p) OR p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege('anon', oid, p) $$,
     'anon has no privilege on any of our tables');
 SELECT is_empty($$ SELECT name, p FROM spec.ours CROSS JOIN unnest('{TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p CROSS JOIN unnest('{authenticated,service_role}'::text[]) AS role WHERE has_table_privilege(role, oid, p) $$,
