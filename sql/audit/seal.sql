@@ -80,41 +80,35 @@ CREATE FUNCTION @extschema@.mm_seal_audit() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
     AS $$
 DECLARE
-    last record;
     part record;
-    block @extschema@.audit_blocks;
+    last_number bigint;
+    last_hash bytea;
+    sealing_time timestamptz;
     seen xid8;
     sealed bigint := 0;
 BEGIN
     PERFORM @extschema@.mm_keep_audit_whole();
     -- One at a time; readers go on.
     LOCK TABLE @extschema@.audit_blocks IN SHARE ROW EXCLUSIVE MODE;
-    SELECT b.number, b.hash INTO last FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
+    SELECT b.number, b.hash INTO last_number, last_hash FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
     -- Taken before the lines are read: what ends in between is seen now and looked for again.
     seen := pg_snapshot_xmin(pg_current_snapshot());
     FOR part IN
-        SELECT l.month, array_agg(l.id ORDER BY l.id) AS ids, array_agg(l.hash ORDER BY l.id) AS hashes
+        SELECT l.month, array_agg(l.id ORDER BY l.id) AS ids, array_agg(l.hash ORDER BY l.id) AS hashes, count(*)::integer AS lines
         FROM (SELECT a.id, date_trunc('month', a.at)::date AS month, @extschema@.mm_audit_digest(to_jsonb(a)) AS hash,
                      (row_number() OVER (PARTITION BY date_trunc('month', a.at) ORDER BY a.id) - 1) / 10000 AS chunk
               FROM @extschema@.mm_unsealed_audit() AS u
               JOIN @extschema@.audit_log AS a ON a.id = u.id AND a.at = u.at) AS l
         GROUP BY l.month, l.chunk ORDER BY l.month, l.chunk
     LOOP
-        block.number := coalesce(last.number, 0) + 1;
-        block.sealed_at := clock_timestamp();
-        block.month := part.month;
-        block.horizon := seen;
-        block.row_count := cardinality(part.ids);
-        block.first_id := part.ids[1];
-        block.last_id := part.ids[block.row_count];
-        block.ids := part.ids;
-        block.row_hashes := part.hashes;
-        block.root := @extschema@.mm_audit_root(part.ids, part.hashes);
-        block.previous_hash := coalesce(last.hash, ''::bytea);
-        block.hash := @extschema@.mm_audit_block_hash(block.number, block.sealed_at, block.month, block.horizon, block.row_count, block.root, block.previous_hash);
-        INSERT INTO @extschema@.audit_blocks SELECT block.*;
-        SELECT block.number, block.hash INTO last;
-        sealed := sealed + block.row_count;
+        sealing_time := clock_timestamp();
+        INSERT INTO @extschema@.audit_blocks AS b (number, sealed_at, month, horizon, row_count, first_id, last_id, ids, row_hashes, root, previous_hash, hash)
+        SELECT n.number, sealing_time, part.month, seen, part.lines, part.ids[1], part.ids[part.lines], part.ids, part.hashes, n.root, n.previous_hash,
+               @extschema@.mm_audit_block_hash(n.number, sealing_time, part.month, seen, part.lines, n.root, n.previous_hash)
+        FROM (SELECT coalesce(last_number, 0) + 1 AS number, coalesce(last_hash, ''::bytea) AS previous_hash,
+                     @extschema@.mm_audit_root(part.ids, part.hashes) AS root) AS n
+        RETURNING b.number, b.hash INTO last_number, last_hash;
+        sealed := sealed + part.lines;
     END LOOP;
     RETURN sealed;
 END;

@@ -113,6 +113,16 @@ SELECT spec.act('DELETE FROM visual_analysis WHERE user_id = spec.alice()', 'spe
 SELECT isnt_empty('SELECT spec.lines()', 'the setting of the archive hides nothing of anybody else');
 SELECT spec.act('DELETE FROM passive_analysis WHERE user_id = spec.alice()', 'mindmeasure_owner');
 SELECT is_empty('SELECT spec.lines()', 'it spares the owner, who moves the rows, a line for each person');
+-- A restore brings the audit along; nobody but a superuser restores.
+SELECT spec.lines();
+CREATE ROLE spec_bypass BYPASSRLS IN ROLE mindmeasure_system;
+SET LOCAL row_security = off;
+INSERT INTO session_insights (session_id) VALUES (spec.session(spec.alice(), 2));
+SELECT is_empty('SELECT spec.lines()', 'what a superuser does with row_security off, as pg_dump''s scripts do, is a restore');
+INSERT INTO session_insights (session_id) VALUES (spec.session(spec.alice(), 1));
+SELECT spec.act('DELETE FROM session_insights', 'spec_bypass');
+SELECT isnt_empty('SELECT spec.lines()', 'a role with BYPASSRLS is audited with row_security off too');
+SET LOCAL row_security = on;
 -- a table of the application
 CREATE TABLE public.appointment (id int, user_id uuid);
 SELECT mm_audit_table('public.appointment');
