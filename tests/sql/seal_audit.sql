@@ -112,6 +112,14 @@ SELECT is(mm_seal_audit(), 2::bigint, 'and what was not sealed there, and what i
 SELECT is_empty('SELECT * FROM mm_verify_audit()', 'and stands');
 SELECT is(mm_seal_audit(), 0::bigint, 'once');
 
+-- Lines that move from the DEFAULT partition to that of their month stay sealed as they are.
+SELECT spec.say('SELECT mm_time_partition(''audit_log'', ''month'', now())', 'mindmeasure_owner') AS partition \gset
+SELECT is_empty('SELECT FROM audit_log_default WHERE at >= date_trunc(''month'', now(), ''UTC'')', 'given the lines have moved to the partition of their month');
+SELECT is_empty('SELECT * FROM mm_verify_audit()', 'they stand');
+SELECT mm_audit('EXPORT', NULL, NULL, NULL);
+SELECT is(mm_seal_audit(), 1::bigint, 'and sealing goes on');
+SELECT is(spec.error(format('%s %s', v, :'partition'), 'mindmeasure_owner'), format('42501 %s: is append-only', :'partition'), format('the new partition is append-only too: %s', v)) FROM unnest('{TRUNCATE,DELETE FROM}'::text[]) AS v;
+
 SELECT is(spec.outcome(format('SELECT %s', f), r, spec.alice()), 'refused', format('%s by %s: refused', f, r))
 FROM unnest('{mm_seal_audit(),mm_verify_audit(),mm_audit_head(),mm_unsealed_audit(),mm_audit_table(''profiles''),"mm_audit_subject(spec.alice(),true)"}'::text[]) AS f, unnest('{spec_app,spec_anon}'::text[]) AS r;
 SELECT is(spec.error('SELECT * FROM mm_verify_audit(''x'')'), '22023 head: must be what mm_audit_head() has returned', 'a head that is none');
