@@ -29,9 +29,16 @@ CREATE FUNCTION @extschema@.mm_audit(action text, table_name text, subject uuid,
 DECLARE
     -- An erasure must not give the person it has just forgotten a new pseudonym.
     make CONSTANT boolean := action NOT LIKE 'ERASE%';
+    person uuid;
 BEGIN
+    -- A worker's claims may name somebody who is no UUID: that is nobody, and no error of what it does.
+    BEGIN
+        person := auth.uid();
+    EXCEPTION WHEN data_exception THEN
+        person := NULL;
+    END;
     INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, detail)
-    VALUES (action, table_name, @extschema@.mm_audit_subject(subject, make), @extschema@.mm_audit_subject(auth.uid(), make), detail);
+    VALUES (action, table_name, @extschema@.mm_audit_subject(subject, make), @extschema@.mm_audit_subject(person, make), detail);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS

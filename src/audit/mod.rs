@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, PgRelation, Uuid};
 
 use crate::error::{or_raise, Error, Result};
+use crate::identity::{self, Asker};
 use crate::sql::Schema;
 
 const LINE: &str = include_str!("../../sql/audit/line.sql");
@@ -303,6 +304,13 @@ fn insert(
     // Rows that go may be an erasure: no pseudonym is made for whom there is none.
     let make = matches!(action, "INSERT" | "UPDATE");
     let query = schema.query(LINE);
+    // Not auth.uid(): a worker's claims may name somebody who is no UUID, and an error here would
+    // refuse what it writes. Where there are none, an auth.uid() of the application's own may know.
+    let (asker, ask) = match identity::asker() {
+        Asker::Person(person) => (Some(person), false),
+        Asker::Nobody => (None, false),
+        Asker::Unsaid => (None, true),
+    };
     Spi::connect_mut(|client| {
         query.run(
             client,
@@ -314,6 +322,8 @@ fn insert(
                 (!line.ids.is_empty()).then_some(line.ids).into(),
                 (action != "TRUNCATE").then_some(line.rows).into(),
                 (!changed.is_empty()).then_some(changed).into(),
+                asker.into(),
+                ask.into(),
             ],
         )?;
         Ok(())

@@ -5,7 +5,7 @@
 
 use pgrx::prelude::*;
 
-use crate::identity;
+use crate::identity::{self, Asker};
 
 const PGAUDIT: &[u8] = b"AUDIT: ";
 
@@ -43,12 +43,16 @@ unsafe extern "C-unwind" fn emit_log(edata: *mut pg_sys::ErrorData) {
 
 /// One more field of the line, in CSV like the others.
 fn person() -> String {
-    if let Some(person) = identity::verified() {
-        let person = uuid::Uuid::from_bytes(*person.as_bytes());
-        return format!("person={person} verified");
-    }
-    match identity::claimed_quietly() {
-        Some(person) => format!("person={person} claimed"),
-        None => "person=none".into(),
+    match identity::asker() {
+        Asker::Person(person) => format!(
+            "person={} {}",
+            uuid::Uuid::from_bytes(*person.as_bytes()),
+            if identity::verified().is_some() {
+                "verified"
+            } else {
+                "claimed"
+            }
+        ),
+        Asker::Nobody | Asker::Unsaid => "person=none".into(),
     }
 }

@@ -86,20 +86,38 @@ fn claimed() -> Option<Uuid> {
     }
 }
 
-/// The same for the server's log: raises nothing, and gives nothing that is no UUID.
-pub fn claimed_quietly() -> Option<uuid::Uuid> {
+/// For whom the transaction speaks, as the audit writes it down.
+pub enum Asker {
+    Person(Uuid),
+    /// The claims name nobody, or somebody who is no UUID.
+    Nobody,
+    /// There are no claims.
+    Unsaid,
+}
+
+/// The same as mm_current_person(), for the audit and the server's log: raises nothing.
+pub fn asker() -> Asker {
+    if let Some(person) = verified() {
+        return Asker::Person(person);
+    }
     // SAFETY: as in claimed().
     let sub = unsafe {
-        match setting(c"request.jwt.claim.sub") {
-            Some(sub) => sub.to_str().ok()?.to_owned(),
-            None => {
-                let claims: serde_json::Value =
-                    serde_json::from_slice(setting(c"request.jwt.claims")?.to_bytes()).ok()?;
-                claims.get("sub")?.as_str()?.to_owned()
-            }
+        match (
+            setting(c"request.jwt.claim.sub"),
+            setting(c"request.jwt.claims"),
+        ) {
+            (None, None) => return Asker::Unsaid,
+            (Some(sub), _) => sub.to_str().ok().map(str::to_owned),
+            (None, Some(claims)) => serde_json::from_slice(claims.to_bytes()).ok().and_then(
+                |claims: serde_json::Value| Some(claims.get("sub")?.as_str()?.to_owned()),
+            ),
         }
     };
-    uuid::Uuid::try_parse(&sub).ok()
+    sub.filter(|_| !settings::require_verified_identity())
+        .and_then(|sub| uuid::Uuid::try_parse(&sub).ok())
+        .map_or(Asker::Nobody, |person| {
+            Asker::Person(Uuid::from_bytes(person.into_bytes()))
+        })
 }
 
 /// A setting that is there and not empty.

@@ -65,6 +65,17 @@ SELECT is((SELECT row_ids FROM audit_log ORDER BY id DESC LIMIT 1), (SELECT ARRA
 INSERT INTO assessment_sessions (user_id) SELECT spec.bob() FROM generate_series(1, 1000);
 SELECT is((SELECT (cardinality(row_ids), row_count) FROM audit_log ORDER BY id DESC LIMIT 1), (100, 1000::bigint), 'of a thousand rows the first hundred ids');
 
+SELECT lives_ok(format('SELECT set_config(''request.jwt.claims'', %L, true); SET LOCAL ROLE spec_worker; INSERT INTO session_insights (session_id) VALUES (%L); RESET ROLE', claims, spec.session(spec.bob(), 1)), 'a worker whose claims name no person writes as ever: ' || claims)
+FROM unnest(ARRAY['{"sub": "worker@clients", "role": "service_role"}', '{"sub": 5}', '{"sub', '[]', '']) AS claims;
+SELECT is((SELECT count(*) FROM audit_log WHERE table_name = 'session_insights' AND action = 'INSERT' AND role_name = 'spec_worker' AND actor IS NULL), 5::bigint, 'and leaves lines by nobody');
+SET LOCAL request.jwt.claims = '{"sub": "worker@clients"}';
+SELECT lives_ok('SELECT mm_audit(''EXPORT'', NULL, NULL, NULL)', 'so does a function that writes a line itself');
+SET LOCAL request.jwt.claims = '';
+SET LOCAL mindmeasure.require_verified_identity = on;
+SELECT spec.act('INSERT INTO session_insights (session_id) VALUES (spec.session(spec.bob(), 1))', 'spec_worker', spec.alice());
+SELECT is((SELECT actor FROM audit_log ORDER BY id DESC LIMIT 1), NULL, 'where verification is required, a claim is not written down as the person');
+SET LOCAL mindmeasure.require_verified_identity = off;
+
 -- never what was in the rows ---------------------------------------------------------------------------
 SELECT is_empty($$ SELECT FROM audit_log AS a WHERE a::text ~ 'SECRET' $$, 'nothing that was written is in a line');
 SELECT is_empty(format($$ SELECT FROM audit_log AS a WHERE a::text ~ '%s|%s|%s' $$, spec.bob(), spec.carol(), spec.alice()) , 'nor the id of a person');
