@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
 ROUNDS=${ROUNDS:-8}
-EACH=${EACH:-400}
+EACH=${EACH:-2000}
 
 cluster_start bench
 sql postgres -c "CREATE DATABASE bench"

@@ -14,6 +14,7 @@ use pgrx::{FromDatum, PgRelation, Uuid};
 
 use crate::error::{or_raise, Error, Result};
 use crate::identity::{self, Asker};
+use crate::settings;
 use crate::sql::Schema;
 
 const LINE: &str = include_str!("../../sql/audit/line.sql");
@@ -73,7 +74,8 @@ pub extern "C" fn pg_finfo_mm_audit_statement() -> &'static pg_sys::Pg_finfo_rec
 /// # Safety
 /// `data` is that of a running statement-level AFTER trigger.
 unsafe fn write_down(data: &pg_sys::TriggerData, schema: &Schema) -> Result<()> {
-    if restoring() {
+    // SAFETY: data is that of a running trigger.
+    if restoring() || unsafe { is_told_elsewhere(data) } {
         return Ok(());
     }
     let action = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
@@ -122,6 +124,28 @@ unsafe fn write_down(data: &pg_sys::TriggerData, schema: &Schema) -> Result<()> 
 fn restoring() -> bool {
     // SAFETY: a plain flag and a look-up.
     unsafe { !pg_sys::row_security && pg_sys::superuser_arg(pg_sys::GetOuterUserId()) }
+}
+
+/// Whether the owner writes what another line tells of: what scoring derives, where the trigger says
+/// so by its argument, and the move to the archive.
+///
+/// # Safety
+/// `data` is that of a running trigger.
+unsafe fn is_told_elsewhere(data: &pg_sys::TriggerData) -> bool {
+    // SAFETY: plain look-ups.
+    unsafe {
+        pg_sys::GetUserId() == owner()
+            && ((*data.tg_trigger).tgnargs > 0
+                || settings::of_another_module(c"mindmeasure.moving_to_archive").as_deref()
+                    == Some("on"))
+    }
+}
+
+/// # Safety
+/// Needs a transaction.
+unsafe fn owner() -> pg_sys::Oid {
+    // SAFETY: a look-up; InvalidOid where the role is gone.
+    unsafe { pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), true) }
 }
 
 fn columns(relation: &PgRelation) -> Vec<Column> {
@@ -288,6 +312,34 @@ unsafe extern "C-unwind" {
     fn datum_image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, length: i32) -> bool;
 }
 
+/// Writes as mindmeasure_owner: who speaks may not. search_path is pinned by the function.
+struct AsOwner {
+    user: pg_sys::Oid,
+    context: i32,
+}
+
+impl AsOwner {
+    fn begin() -> AsOwner {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: set back by drop(); after an error Postgres itself does so at (sub)abort.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            pg_sys::SetUserIdAndSecContext(
+                owner(),
+                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            );
+        }
+        AsOwner { user, context }
+    }
+}
+
+impl Drop for AsOwner {
+    fn drop(&mut self) {
+        // SAFETY: what begin() found.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) }
+    }
+}
+
 fn insert(
     schema: &Schema,
     action: &str,
@@ -304,6 +356,7 @@ fn insert(
     // Rows that go may be an erasure: no pseudonym is made for whom there is none.
     let make = matches!(action, "INSERT" | "UPDATE");
     let query = schema.query(LINE);
+    let _owner = AsOwner::begin();
     // Not auth.uid(): a worker's claims may name somebody who is no UUID, and an error here would
     // refuse what it writes. Where there are none, an auth.uid() of the application's own may know.
     let (asker, ask) = match identity::asker() {

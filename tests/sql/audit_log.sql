@@ -55,6 +55,9 @@ SELECT isnt_empty('SELECT spec.lines()', 'anybody else who writes a baseline lea
 SELECT spec.say('SELECT mm_record_outcome(spec.session(spec.carol(), 1), true)', 'spec_app', spec.carol());
 SELECT results_eq('SELECT spec.lines()', ARRAY['INSERT session_outcomes: 1 rows of ca401 by ca401'], 'an outcome that somebody records');
 
+SELECT spec.say('SELECT mm_rescore_user(spec.carol())', 'spec_worker');
+SELECT set_eq('SELECT DISTINCT split_part(l, '':'', 1) FROM spec.lines() AS l', ARRAY['UPDATE fusion_outputs'], 'a replay tells of the scores alone');
+
 -- who --------------------------------------------------------------------------------------------
 SELECT spec.act('UPDATE profiles SET display_name = ''SECRET marker'' WHERE user_id = spec.alice()', 'spec_app', spec.alice());
 SELECT results_eq(
