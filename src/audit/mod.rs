@@ -2,7 +2,7 @@
 //!
 //! In Rust, because it runs with every statement: it reads the transition tables as they lie in
 //! memory, compares columns as Postgres compares datums, and leaves at once where no row was met. The
-//! same in PL/pgSQL took 110 µs a call where this takes 30, and 110 where this takes 2.
+//! same in PL/pgSQL took 110 µs a call, with rows or without, where this takes 45 and 3.
 
 pub mod reads;
 

@@ -29,7 +29,7 @@ unsafe extern "C-unwind" fn emit_log(edata: *mut pg_sys::ErrorData) {
         let message = (*edata).message;
         if !message.is_null() {
             let text = std::ffi::CStr::from_ptr(message);
-            if text.to_bytes().starts_with(PGAUDIT) {
+            if text.to_bytes().starts_with(PGAUDIT) && is_by_pgaudit(edata) {
                 let line = [text.to_bytes(), b",", person().as_bytes(), b"\0"].concat();
                 (*edata).message = pg_sys::pstrdup(line.as_ptr().cast());
                 pg_sys::pfree(message.cast());
@@ -38,6 +38,21 @@ unsafe extern "C-unwind" fn emit_log(edata: *mut pg_sys::ErrorData) {
         if let Some(previous) = PREVIOUS {
             previous(edata);
         }
+    }
+}
+
+/// A client may RAISE LOG whatever it likes, but not from pgaudit's own source file.
+///
+/// # Safety
+/// `edata` is a message that is being written.
+unsafe fn is_by_pgaudit(edata: *mut pg_sys::ErrorData) -> bool {
+    // SAFETY: NULL or a constant of the library that reports.
+    unsafe {
+        let file = (*edata).filename;
+        !file.is_null()
+            && std::ffi::CStr::from_ptr(file)
+                .to_bytes()
+                .ends_with(b"pgaudit.c")
     }
 }
 

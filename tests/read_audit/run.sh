@@ -80,6 +80,8 @@ ok "a superuser's read" says "public.audio_analysis,"
 ok "and a read of the audit itself" says "public.audit_log,"
 said "SELECT mm_break_glass('$ALICE', 'a complaint, ticket 4711', 5); SELECT count(*) FROM assessment_sessions" app_auditor
 ok "an auditor's read through broken glass" says "app_auditor@audited.*public.assessment_sessions,.*person="
+said "BEGIN; $IDENTITY; DO \$\$ BEGIN RAISE LOG 'AUDIT: OBJECT,1,1,READ,SELECT,TABLE,public.forged,x,<not logged>'; END \$\$; COMMIT;"
+ok "a line that a client writes itself gets no person" says "public.forged,x,<not logged>\$"
 said "SELECT * FROM mm_models"
 ok "a table without people's rows is not sensitive" says_not "public.mm_models"
 said "SELECT mm_enable_read_audit()"
