@@ -57,6 +57,32 @@ SELECT is(spec.say($$ SELECT status || ' ' || (fix ~ 'superuser') FROM mm_doctor
 SELECT is(spec.say($$ SELECT string_agg(check_name, ' ' ORDER BY check_name) FROM mm_doctor() WHERE status = 'unknown' AND check_name NOT IN ('jobs', 'backups', 'unencrypted_rows') $$, r), 'checksums client_authentication read_audit_person tls_protocol', r || ': these alone') FROM unnest('{spec_worker,spec_auditor}'::text[]) AS r;
 SELECT is(spec.outcome('SELECT FROM mm_doctor()', r), 'refused', r || ' may not ask') FROM unnest('{spec_app,spec_anon}'::text[]) AS r;
 
+-- What other parts write, here in their place: the jobs there should be, open rows, the backups' status.
+CREATE OR REPLACE FUNCTION mm_jobs() RETURNS TABLE (job text, schedule text, command text) LANGUAGE sql AS $$ VALUES ('mindmeasure pending', '* * * * *', 'SELECT 1'), ('mindmeasure seal audit', '* * * * *', 'SELECT 2') $$;
+SELECT results_eq($$ SELECT status, detail FROM mm_doctor() WHERE check_name = 'jobs' $$, $$ VALUES ('warning', 'pg_cron is not here: something else has to run mindmeasure pending, mindmeasure seal audit') $$, 'without pg_cron the jobs are named');
+CREATE SCHEMA cron;
+CREATE TABLE cron.job (jobname text, active boolean);
+INSERT INTO cron.job VALUES ('mindmeasure pending', true), ('mindmeasure seal audit', false);
+SELECT results_eq($$ SELECT status, detail FROM mm_doctor() WHERE check_name = 'jobs' $$, $$ VALUES ('warning', 'pg_cron does not run mindmeasure seal audit') $$, 'one that is switched off is named');
+UPDATE cron.job SET active = true;
+SELECT is(spec.says('jobs'), 'ok', 'all of them run');
+CREATE OR REPLACE FUNCTION mm_unencrypted_rows() RETURNS TABLE (table_name text, rows bigint) LANGUAGE sql AS $$ VALUES ('text_analysis', 5::bigint) $$;
+SELECT results_eq($$ SELECT status, detail ~ 'no key file' FROM mm_doctor() WHERE check_name = 'unencrypted_rows' $$, $$ VALUES ('warning', true) $$, 'without a key file nothing is encrypted');
+SET LOCAL mindmeasure.backup_status_file = '/nowhere';
+SELECT is(spec.says('backups'), 'unknown', 'no status of backups: unknown');
+CREATE FUNCTION spec.backed_up(daily interval, weekly interval) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    file CONSTANT text := current_setting('data_directory') || '/spec_backup.prom';
+BEGIN
+    EXECUTE format($q$ COPY (VALUES ('mindmeasure_backup_last_success_seconds{tier="daily"} %s'), ('mindmeasure_backup_last_exit_code{tier="daily"} 0'), ('mindmeasure_backup_last_success_seconds{tier="weekly"} %s')) TO %L $q$,
+        extract(epoch FROM now() - daily)::bigint, extract(epoch FROM now() - weekly)::bigint, file);
+    PERFORM set_config('mindmeasure.backup_status_file', file, true);
+    RETURN (SELECT status || coalesce(' ' || fix, '') FROM mm_doctor() WHERE check_name = 'backups');
+END $$;
+SELECT is(spec.backed_up('25 hours', '7 days'), 'ok', 'backups of yesterday and last week are fine');
+SELECT is(spec.backed_up('27 hours', '7 days'), 'error deploy/backup/backup.sh daily', 'a daily one that did not come is an error, with what to run');
+SELECT is(spec.backed_up('1 hour', '9 days'), 'error deploy/backup/backup.sh weekly', 'a weekly one too');
+
 -- It goes on where there is nothing to look at.
 ALTER TABLE audit_log RENAME TO gone;
 SELECT is(spec.says('audit_sealed'), 'unknown', 'a check that cannot run is unknown');
