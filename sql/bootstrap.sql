@@ -24,7 +24,7 @@ DECLARE
         'idx_scores_calculated', 'idx_scores_baseline', 'idx_scores_user', 'idx_session_insights_session', 'idx_session_insights_user',
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
         'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
-        'audit_subjects_subject_key', 'idx_audit_log_subject', 'idx_audit_log_at', 'idx_break_glass_auditor', 'idx_break_glass_user'];
+        'audit_subjects_subject_key', 'idx_audit_log_subject', 'idx_audit_log_txid', 'idx_break_glass_auditor', 'idx_break_glass_user'];
     functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()'];
     taken text[];
 BEGIN

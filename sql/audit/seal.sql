@@ -36,17 +36,18 @@ COMMENT ON FUNCTION @extschema@.mm_audit_block_hash(bigint, timestamptz, date, x
 -- Lines that no block holds. Only those of transactions that had not all ended when the last block was
 -- made can be among them. A horizon that lies ahead of all transactions is from another cluster (this
 -- database was restored from a dump): then every line is looked at.
-CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at timestamptz, hash bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    -- The share of the audit that is not sealed yet is small, which the planner cannot know; its penalty would call for JIT.
+    SET enable_seqscan = off SET jit = off
     AS $$
-    WITH last AS MATERIALIZED (
-        SELECT b.horizon, b.horizon > pg_snapshot_xmax(pg_current_snapshot()) AS foreign_cluster
-        FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1
-    ), candidate AS MATERIALIZED (
-        SELECT a.id, a.at FROM @extschema@.audit_log AS a
-        WHERE NOT EXISTS (SELECT FROM last WHERE NOT last.foreign_cluster AND a.txid < last.horizon)
+    WITH candidate AS MATERIALIZED (
+        SELECT a.id, a.at, to_jsonb(a) AS line FROM @extschema@.audit_log AS a
+        WHERE (a.txid::text)::bigint >= coalesce((
+            SELECT CASE WHEN b.horizon <= pg_snapshot_xmax(pg_current_snapshot()) THEN (b.horizon::text)::bigint END
+            FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1), 0)
     )
-    SELECT c.id, c.at
+    SELECT c.id, c.at, @extschema@.mm_audit_digest(c.line)
     FROM candidate AS c
     LEFT JOIN (
         SELECT sealed.id
@@ -55,7 +56,7 @@ CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at tim
     WHERE s.id IS NULL
     $$;
 COMMENT ON FUNCTION @extschema@.mm_unsealed_audit() IS
-    'Ids and times of the lines of audit_log that are not sealed yet. System role and auditor.';
+    'Ids, times and hashes of the lines of audit_log that are not sealed yet. System role and auditor.';
 
 -- A trigger against TRUNCATE is a statement's and passes on to no partition: each gets its own.
 CREATE FUNCTION @extschema@.mm_keep_audit_whole() RETURNS void
@@ -95,10 +96,9 @@ BEGIN
     seen := pg_snapshot_xmin(pg_current_snapshot());
     FOR part IN
         SELECT l.month, array_agg(l.id ORDER BY l.id) AS ids, array_agg(l.hash ORDER BY l.id) AS hashes, count(*)::integer AS lines
-        FROM (SELECT a.id, date_trunc('month', a.at)::date AS month, @extschema@.mm_audit_digest(to_jsonb(a)) AS hash,
-                     (row_number() OVER (PARTITION BY date_trunc('month', a.at) ORDER BY a.id) - 1) / 10000 AS chunk
-              FROM @extschema@.mm_unsealed_audit() AS u
-              JOIN @extschema@.audit_log AS a ON a.id = u.id AND a.at = u.at) AS l
+        FROM (SELECT u.id, date_trunc('month', u.at)::date AS month, u.hash,
+                     (row_number() OVER (PARTITION BY date_trunc('month', u.at) ORDER BY u.id) - 1) / 10000 AS chunk
+              FROM @extschema@.mm_unsealed_audit() AS u) AS l
         GROUP BY l.month, l.chunk ORDER BY l.month, l.chunk
     LOOP
         sealing_time := clock_timestamp();

@@ -44,7 +44,8 @@ CREATE TABLE @extschema@.audit_log (
 ) PARTITION BY RANGE (at);
 CREATE TABLE @extschema@.audit_log_default PARTITION OF @extschema@.audit_log DEFAULT;
 CREATE INDEX idx_audit_log_subject ON @extschema@.audit_log (subject, at);
-CREATE INDEX idx_audit_log_at ON @extschema@.audit_log USING brin (at);
+-- For mm_unsealed_audit(). Postgres 15 has no BRIN of xid8 itself.
+CREATE INDEX idx_audit_log_txid ON @extschema@.audit_log USING brin (((txid::text)::bigint)) WITH (autosummarize = on);
 COMMENT ON TABLE @extschema@.audit_log IS 'Who wrote what to whose rows, and when: one line a statement and person. Names of columns, never what is in them. Append-only; sealed by mm_seal_audit(), checked by mm_verify_audit().';
 COMMENT ON TABLE @extschema@.audit_log_default IS 'Audit lines of months that have no partition of their own.';
 COMMENT ON COLUMN @extschema@.audit_log.txid IS 'The transaction: lines of one transaction have the same.';
