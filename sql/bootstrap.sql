@@ -13,7 +13,8 @@ DECLARE
         'user_baselines', 'user_feature_baselines', 'user_calibration',
         'mm_models', 'mm_schema_migrations', 'retention_policies', 'row_history', 'row_history_default', 'erasure_log',
         'user_keys', 'assessment_sessions_clear', 'assessment_sessions_archive_clear', 'text_analysis_clear',
-        'audio_analysis_clear', 'visual_analysis_clear', 'passive_analysis_clear', 'session_insights_clear'];
+        'audio_analysis_clear', 'visual_analysis_clear', 'passive_analysis_clear', 'session_insights_clear',
+        'audit_log', 'audit_log_default', 'audit_subjects', 'audit_blocks', 'break_glass_grants'];
     -- Indexes share the names of tables; a key without a name of its own gets a free one.
     indexes CONSTANT text[] := ARRAY[
         'idx_profiles_user_id', 'idx_profiles_created_at', 'session_keys_id_user_id_key', 'idx_session_keys_user',
@@ -26,7 +27,8 @@ DECLARE
         'idx_scores_calculated', 'idx_scores_baseline', 'idx_scores_user', 'idx_session_insights_session', 'idx_session_insights_user',
         'idx_session_outcomes_user_time', 'idx_baselines_user_metric', 'idx_baselines_updated',
         'user_feature_baselines_user_id_feature_name_key', 'user_calibration_user_id_modality_key', 'idx_models_one_active',
-        'idx_erasure_log_unfinished', 'idx_user_keys_wrapped_by'];
+        'idx_erasure_log_unfinished', 'idx_user_keys_wrapped_by',
+        'audit_subjects_subject_key', 'idx_audit_log_subject', 'idx_audit_log_txid', 'idx_break_glass_auditor', 'idx_break_glass_user'];
     functions CONSTANT text[] := ARRAY['update_updated_at_column()', 'handle_new_user()', 'archive_old_sessions(interval)',
         'backup_restore_user_data(uuid,timestamp with time zone,boolean)'];
     -- Tables that mm_uninstall() has taken the extension off: it is put on again (sql/migrate/reattach.sql).

@@ -228,6 +228,54 @@ COMMENT ON FUNCTION @extschema@.mm_encrypt_batch(text, uuid, integer) IS
     'A step of mm_encrypt_existing(): encrypts the open values of the next max_rows rows of a table whose id comes after the one given (NULL: from the first); returns the last id looked at, NULL at the end, and the rows encrypted. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_unencrypted_rows() IS
     'How many rows of each table have open values in encrypted columns; reads the tables whole. System role only (42501).';
+-- Audit, identity, break-glass, doctor ----------------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_set_identity(text),
+    @extschema@.mm_current_person(),
+    @extschema@.mm_identity_is_verified()
+TO mindmeasure_user, mindmeasure_system, mindmeasure_auditor, mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_seal_audit(),
+    @extschema@.mm_unsealed_audit(),
+    @extschema@.mm_audit_head(),
+    @extschema@.mm_verify_audit(text),
+    @extschema@.mm_doctor(),
+    @extschema@.mm_key_files(),
+    @extschema@.mm_expected_migrations()
+TO mindmeasure_system, mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_break_glass(uuid, text, integer),
+    @extschema@.mm_broken_glass()
+TO mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION @extschema@.mm_end_break_glass(uuid) TO mindmeasure_user, mindmeasure_system, mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_audit_subject(uuid, boolean),
+    @extschema@.mm_audit_statement(),
+    @extschema@.mm_audit_table(regclass, boolean),
+    @extschema@.mm_refuse_rewriting(),
+    @extschema@.mm_audit_digest(jsonb),
+    @extschema@.mm_audit_root(bigint[], bytea[]),
+    @extschema@.mm_audit_block_hash(bigint, timestamptz, date, xid8, integer, bytea, bytea),
+    @extschema@.mm_caller_role(),
+    @extschema@.mm_caller_is_system()
+TO mindmeasure_owner;
+COMMENT ON FUNCTION @extschema@.mm_set_identity(text) IS
+    'Verifies a JSON Web Token (HS256, RS256, ES256 or EdDSA, by the keys of mindmeasure.jwt_keys_file) and lets this transaction speak for its sub; returns it. Ends with the transaction or savepoint; no SQL sets it otherwise. Send the token as a parameter. Errors: 28000 the token says nothing for anybody, 55000 the keys cannot be used, 22004 NULL.';
+COMMENT ON FUNCTION @extschema@.mm_current_person() IS
+    'The person this transaction speaks for: whom mm_set_identity() has verified; else, unless mindmeasure.require_verified_identity is on, request.jwt.claim.sub, else sub of request.jwt.claims; else NULL. auth.uid() is this where the extension has made it.';
+COMMENT ON FUNCTION @extschema@.mm_identity_is_verified() IS
+    'Whether mm_set_identity() has verified the person of this transaction.';
+COMMENT ON FUNCTION @extschema@.mm_key_files() IS
+    'The settings that name a file with keys, and what is wrong with the file; NULL: nothing. For mm_doctor().';
+COMMENT ON FUNCTION @extschema@.mm_expected_migrations() IS
+    'The migrations that the tables of this version consist of. For mm_doctor().';
+-- Lifecycle: partitions, archive, retention, jobs -------------------------------------------
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_time_partitions(regclass)
+TO mindmeasure_owner;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_progress(text, bigint, bigint)
+TO mindmeasure_owner, mindmeasure_system;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
 -- point look-ups gain nothing from being compiled.

@@ -51,6 +51,10 @@ pub enum Error {
     },
     /// An applied migration file is not what it was.
     ChangedMigration(&'static str),
+    /// A token that says nothing for anybody: why.
+    Token(&'static str),
+    /// The keys for tokens cannot be used: why.
+    TokenKeys(&'static str),
     /// Stored state that scoring wrote itself cannot be read back.
     Stored(String),
     /// An envelope is met, or asked for, and there is no key file.
@@ -93,6 +97,8 @@ impl Error {
             Error::NotAuthentic(_) => b"MM023",
             Error::EncryptionOff => b"MM024",
             Error::StaleView => b"40001",
+            Error::Token(_) => b"28000",
+            Error::TokenKeys(_) => b"55000",
             Error::Invalid(..) | Error::Specification(_) => b"22023",
             Error::DuplicateModel(_) => b"42710",
             Error::UnknownModel(_) | Error::UnknownJsonSchema(_) => b"42704",
@@ -132,6 +138,8 @@ impl Error {
             Error::ChangedMigration(file) => {
                 format!("migration {file} is not the one that was applied")
             }
+            Error::Token(why) => format!("jwt: {why}"),
+            Error::TokenKeys(why) => format!("mindmeasure.jwt_keys_file {why}"),
             Error::Stored(what) => format!("the stored score cannot be read back: {what}"),
             Error::EncryptionOff => "encryption is off: mindmeasure.key_file is not set".into(),
             Error::KeyFile(why) => format!("mindmeasure.key_file: {why}"),
@@ -169,6 +177,8 @@ impl Error {
             Error::Document { hint, .. } => hint.clone(),
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
             Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
+            Error::Token(_) => "Send a fresh token of the person, as a parameter of the statement so that it reaches no log.".into(),
+            Error::TokenKeys(_) => "Have a superuser name a JWK Set (RFC 7517) that only the server's user can write, docs/security.md.".into(),
             Error::Stored(_) => "SELECT mm_rescore_user(user_id) scores the person's sessions anew.".into(),
             Error::EncryptionOff => "Set mindmeasure.key_file to the file that holds the keys. A database with rows in user_keys takes no open values. Nothing was stored.".into(),
             Error::KeyFile(_) => "docs/encryption.md describes the file. Until it can be used, nothing is encrypted and nothing is stored in encrypted columns.".into(),

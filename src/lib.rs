@@ -6,6 +6,7 @@
 
 pgrx::pg_module_magic!(name, version);
 
+mod audit;
 mod batch;
 mod calibrate;
 mod caller;
@@ -13,6 +14,7 @@ mod chart;
 mod error;
 mod explain;
 mod fuse;
+mod identity;
 mod jsonb;
 mod learn;
 mod load;
@@ -34,4 +36,6 @@ mod validate;
 extern "C-unwind" fn _PG_init() {
     settings::define();
     privacy::start();
+    identity::watch_transactions();
+    audit::reads::install();
 }

@@ -40,6 +40,8 @@ migrations! {
     9 since [1, 0, 0] => "V009__add_erasure.sql",
     11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
     12 since [1, 1, 0] => "V012__add_field_encryption.sql",
+    13 since [1, 1, 0] => "V013__add_audit_log.sql",
+    14 since [1, 1, 0] => "V014__add_break_glass.sql",
 }
 
 impl Migration {
@@ -62,6 +64,14 @@ fn mm_migrate(
     TableIterator::new(or_raise(migrate(fcinfo)))
 }
 
+/// The migrations that this version's tables consist of: what mm_migrate() has applied when it is done.
+#[pg_extern(stable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn mm_expected_migrations(
+) -> TableIterator<'static, (name!(version, i32), name!(description, String))> {
+    TableIterator::new(MIGRATIONS.iter().map(|m| (m.version, m.description())))
+}
+
 fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     // SAFETY: a plain flag.
     let creating_extension = unsafe { pg_sys::creating_extension };
@@ -76,7 +86,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
     }
     lock()?;
     let mut applied = Vec::new();
-    Spi::run(AUTH)?;
+    Spi::run(&schema.qualify(AUTH))?;
     as_owner(|| Spi::run(&schema.qualify(LEDGER)))?;
     Spi::run(&schema.qualify(REATTACH))?;
     let (version, number) = installed_version()?;

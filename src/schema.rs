@@ -94,4 +94,29 @@ extension_sql_file!(
     name = "existing",
     requires = ["bootstrap"]
 );
+extension_sql_file!(
+    "../sql/audit/statements.sql",
+    name = "audit",
+    requires = ["triggers"]
+);
+extension_sql_file!(
+    "../sql/audit/seal.sql",
+    name = "audit_seal",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/audit/reads.sql",
+    name = "read_audit",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/audit/break_glass.sql",
+    name = "break_glass",
+    requires = ["audit"]
+);
+extension_sql_file!(
+    "../sql/doctor.sql",
+    name = "doctor",
+    requires = ["audit_seal"]
+);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);

@@ -10,7 +10,7 @@ BEGIN
         CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS o
         WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
           -- From PostgreSQL 17 on a table's types are members as well, and leave with it.
-          AND (o.type IN ('table', 'partitioned table', 'view') OR o.schema = 'auth' AND o.type <> 'type' OR o.type = 'schema' AND o.identity = 'auth')
+          AND (o.type IN ('table', 'partitioned table', 'view', 'sequence') OR o.schema = 'auth' AND o.type <> 'type' OR o.type = 'schema' AND o.identity = 'auth')
     LOOP
         EXECUTE 'ALTER EXTENSION mindmeasure DROP ' || member;
     END LOOP;

@@ -52,6 +52,8 @@ filled() { # DATABASE [SCHEMA]
 # ---- the source ------------------------------------------------------------------------
 cluster_start one
 filled source
+sql source -At -c 'SELECT mm_seal_audit()' >/dev/null
+HEAD=$(sql_value source 'SELECT mm_audit_head()')
 describe source "$WORK/source"
 check "the source has scores of three people" test "$(sql_value source 'SELECT count(*) FROM fusion_outputs')" = 30
 dump -Fp -f "$WORK/plain.sql" source
@@ -83,7 +85,9 @@ into_this_cluster() { # CLUSTER
     equal_to "$WORK/source" sections "section by section, cluster $1"
     local database
     for database in plain custom parallel sections; do
+        check "$database, cluster $1: the sealed audit stands" test -z "$(sql_value "$database" "SELECT * FROM mm_verify_audit('$HEAD')")"
         goes_on "$WORK/source" "$database" "$database, cluster $1"
+        check "$database, cluster $1: sealing goes on, and the audit stands" test "$(sql_value "$database" 'SELECT mm_seal_audit() > 0'),$(sql_value "$database" "SELECT * FROM mm_verify_audit('$HEAD')")" = t,
     done
 }
 into_this_cluster one
@@ -136,6 +140,7 @@ quietly data_without_triggers -c "TRUNCATE $filled"
 check "data only --disable-triggers, two jobs" restore -j2 --disable-triggers -d data_without_triggers "$WORK/data"
 describe data_without_triggers "$WORK/seen"
 check "data only --disable-triggers, two jobs: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
+check "data only --disable-triggers: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
 
 # ---- (b) the extension is gone, the data are not ---------------------------------------------
 sql postgres -c 'CREATE DATABASE dropped TEMPLATE source'

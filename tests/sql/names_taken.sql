@@ -89,6 +89,12 @@ SELECT is((SELECT count("My Schema".mm_reveal('assessment_sessions', to_jsonb(s)
 SELECT is((SELECT sum(rows) FROM "My Schema".mm_unencrypted_rows()), 0::numeric, 'mm_unencrypted_rows() too');
 SELECT is((SELECT last_id IS NOT NULL FROM "My Schema".mm_encrypt_batch('assessment_sessions', NULL, 10)), true, 'and mm_encrypt_batch()');
 SELECT is((SELECT remaining FROM "My Schema".mm_rotate_keys()), 0::bigint, 'and mm_rotate_keys()');
+SELECT cmp_ok("My Schema".mm_seal_audit(), '>', 3::bigint, 'what was written is in its audit, and sealed');
+SELECT is_empty('SELECT * FROM "My Schema".mm_verify_audit("My Schema".mm_audit_head())', 'and stands');
+SELECT is(spec.say(format('SELECT count(*) FROM "My Schema".audit_log WHERE action = %L', 'INSERT'), 'mindmeasure_user', spec.bob()) > '2', true, 'a person reads the lines about themself');
+SELECT is(spec.say('SELECT "My Schema".mm_break_glass(spec.bob(), ''a complaint, ticket 4711'') > now()', 'mindmeasure_auditor'), 'true', 'an auditor breaks the glass');
+SELECT is(spec.outcome('SELECT FROM "My Schema".assessment_sessions', 'mindmeasure_auditor'), '1', 'and reads the one session');
+SELECT is_empty($$ SELECT * FROM "My Schema".mm_doctor() WHERE check_name IN ('row_security', 'public_grants', 'function_owners', 'schema_version', 'audit_sealed', 'partition_grants') AND status <> 'ok' $$, 'mm_doctor() finds everything there');
 SELECT is((SELECT count(*) FROM "My Schema".mm_migrate()), 0::bigint, 'mm_migrate() has nothing to apply');
 
 

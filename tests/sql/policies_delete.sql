@@ -8,7 +8,7 @@ SELECT t, 'refused', 'refused', 'refused', 'refused', 'all', 'refused'
 FROM unnest('{profiles,assessment_sessions,assessment_sessions_archive,session_keys,text_analysis,audio_analysis,visual_analysis,passive_analysis,session_insights,session_outcomes,fusion_outputs,mind_measure_scores,user_baselines,user_feature_baselines,user_calibration,retention_policies}'::text[]) AS t
 UNION ALL
 SELECT t, 'refused', 'refused', 'refused', 'refused', 'refused', 'refused'
-FROM unnest('{row_history,erasure_log,mm_models,mm_schema_migrations,user_keys,auth.users}'::text[]) AS t;
+FROM unnest('{row_history,erasure_log,mm_models,mm_schema_migrations,user_keys,audit_log,audit_subjects,audit_blocks,break_glass_grants,auth.users}'::text[]) AS t;
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix('DELETE FROM %s');
 -- given a session's identity goes, everything that belongs to it goes

@@ -27,6 +27,10 @@ INSERT INTO spec.cells VALUES
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', '1',       'refused', 'INSERT INTO %s (table_name, action, keep, time_column) VALUES (''session_insights'', ''drop'', ''9 years'', ''created_at'')'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, table_name, row_key, action) VALUES (spec.alice(), ''profiles'', spec.alice(), ''insert'')'),
     ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (person, reason, erased_at) VALUES (mm_tombstone(spec.alice()), ''x'', now())'),
+    ('audit_log',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (action) VALUES (''x'')'),
+    ('audit_subjects',                     'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id) VALUES (spec.alice())'),
+    ('audit_blocks',                       'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s DEFAULT VALUES'),
+    ('break_glass_grants',                 'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (user_id, auditor_role, reason, expires_at) VALUES (spec.alice(), ''x'', ''x'', now())'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'INSERT INTO %s (id) VALUES (spec.alice())');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

@@ -25,6 +25,10 @@ INSERT INTO spec.cells VALUES
     ('retention_policies',                 'refused', 'refused', 'refused', 'refused', 'all',     'refused', 'UPDATE %s SET enabled = false'),
     ('row_history',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET recorded_at = now()'),
     ('erasure_log',                        'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET reason = ''x'''),
+    ('audit_log',                          'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET action = ''x'''),
+    ('audit_subjects',                     'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET subject = gen_random_uuid()'),
+    ('audit_blocks',                       'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET row_count = 0'),
+    ('break_glass_grants',                 'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET ended_at = now()'),
     ('auth.users',                         'refused', 'refused', 'refused', 'refused', 'refused', 'refused', 'UPDATE %s SET email = ''x''');
 SELECT spec.every_table_is_listed();
 SELECT spec.matrix(NULL);

@@ -43,6 +43,19 @@ FROM (VALUES
 
 SELECT is((SELECT (wellness_goals, assessment_frequency, onboarding_completed, created_at = now())::text FROM profiles LIMIT 1), '([],weekly,f,t)', 'the rest of the profile is as the document''s defaults have it');
 
+-- hostile ones
+SELECT is(length(spec.signed_up(repeat('x', 20000000), jsonb_build_object('display_name', repeat('a', 20000000), 'first_name', repeat('b', 20000000), 'last_name', repeat('c', 20000000))::text)), 602, '20 MB names are cut');
+SELECT is(spec.signed_up(c.email, c.metadata), c.profile, c.name)
+FROM (VALUES
+    ('names that are SQL', NULL, '{"display_name": "''); DROP TABLE profiles; --"}', '''); DROP TABLE profiles; --|-|-'),
+    ('names with every control character', NULL, '{"display_name": "\u0001\u001f\u202e\ufeff"}', E'\u0001\u001f\u202e\ufeff|-|-'),
+    ('deep nesting', NULL, '{"display_name": ' || repeat('[', 5000) || repeat(']', 5000) || '}', left(repeat('[', 5000), 200) || '|-|-'),
+    ('a hundred thousand keys', 'a@example.org', (SELECT jsonb_object_agg('k' || n, n)::text FROM generate_series(1, 100000) AS n), 'a@example.org|-|-'),
+    ('numbers beyond every type', NULL, '{"display_name": 1e400}', left('1' || repeat('0', 400), 200) || '|-|-'),
+    ('metadata that is false', 'a@example.org', 'false', 'a@example.org|-|-'),
+    ('a list of lists', 'a@example.org', '[["display_name", "x"]]', 'a@example.org|-|-')) AS c (name, email, metadata, profile);
+SELECT lives_ok(format('INSERT INTO auth.users (id, email) VALUES (%L, ''again'')', gen_random_uuid()), 'and the next sign-up goes as ever');
+
 -- a profile that is there already is kept
 INSERT INTO profiles (user_id, display_name) VALUES (spec.alice(), 'before');
 SELECT lives_ok($$ INSERT INTO auth.users (id, email) VALUES (spec.alice(), 'after@example.org') $$, 'when an account comes after its profile');
