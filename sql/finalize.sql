@@ -192,7 +192,11 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_conceal(text, jsonb),
     @extschema@.mm_encryption_on()
 TO mindmeasure_user, mindmeasure_system;
-GRANT EXECUTE ON FUNCTION @extschema@.mm_encryption_on() TO mindmeasure_auditor;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.mm_encryption_on(),
+    @extschema@.mm_decrypt(text, text, uuid, uuid, jsonb),
+    @extschema@.mm_decrypt(text, text, uuid, uuid, text)
+TO mindmeasure_auditor;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_data_key(uuid),
     @extschema@.mm_rotate_keys(integer),

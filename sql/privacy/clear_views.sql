@@ -28,7 +28,7 @@ BEGIN
                        view_name, base.columns, base.table_name);
         EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
                        format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
-        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system'] LOOP
+        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
             IF has_table_privilege(reader, base.relation, 'SELECT') THEN
                 EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
             END IF;
