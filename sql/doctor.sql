@@ -165,10 +165,10 @@ DECLARE
               FROM regexp_matches(pg_read_file(coalesce(nullif(current_setting('mindmeasure.backup_status_file', true), ''), '/var/lib/mindmeasure/backup.prom')),
                    'mindmeasure_backup_last_success_seconds\{tier="(\w+)"\} (\d+)', 'g') AS m) AS t $$,
     'unencrypted_rows', $$
-        SELECT CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'warning' WHEN sum(u.rows) > 0 THEN 'error' ELSE 'ok' END,
-               CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'no key file is set: sensitive fields are stored as they come, and in backups too'
+        SELECT CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'warning' WHEN sum(u.rows) > 0 THEN 'error' ELSE 'ok' END,
+               CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'no key file is set: sensitive fields are stored as they come, and in backups too'
                     WHEN sum(u.rows) > 0 THEN 'rows with open values: ' || string_agg(u.table_name || ' ' || u.rows, ', ') FILTER (WHERE u.rows > 0) ELSE 'every sensitive field is encrypted' END,
-               CASE WHEN coalesce(current_setting('mindmeasure.key_file', true), '') = '' THEN 'ALTER SYSTEM SET mindmeasure.key_file = ''…''; SELECT pg_reload_conf(); -- docs/encryption.md' ELSE 'CALL @extschema@.mm_encrypt_existing();' END
+               CASE WHEN NOT @extschema@.mm_encryption_on() THEN format('ALTER DATABASE %I SET mindmeasure.key_file = ''…''; -- docs/encryption.md', current_database()) ELSE 'CALL @extschema@.mm_encrypt_existing();' END
         FROM @extschema@.mm_unencrypted_rows() AS u $$,
     'schema_version', $$
         SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,

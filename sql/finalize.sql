@@ -154,6 +154,8 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_close_person(uuid),
     @extschema@.mm_person_tables(),
     @extschema@.mm_row_columns(regclass),
+    @extschema@.mm_stays_behind(text),
+    @extschema@.mm_reveal_history(jsonb),
     @extschema@.mm_row_document(regclass),
     @extschema@.mm_store_row(regclass, jsonb, text[], boolean, text),
     @extschema@.mm_require_system(),

@@ -281,6 +281,9 @@ BEGIN
     USING cutoff;
     GET DIAGNOSTICS moved = ROW_COUNT;
     PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
+    IF moved > 0 THEN
+        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
+    END IF;
     RETURN moved;
 END;
 $$;
@@ -338,6 +341,7 @@ BEGIN
             LOOP
                 EXECUTE item;
             END LOOP;
+            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
             RETURN rows;
         EXCEPTION
             WHEN lock_not_available THEN

@@ -67,6 +67,7 @@ BEGIN
     UPDATE @extschema@.erasure_log AS e
     SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
     WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
     RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
 $$;

@@ -1,5 +1,20 @@
 -- Everything held on one person, out and in again.
 
+-- A key in an export would outlive the person's erasure; a pseudonym is of this database's audit only.
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
 CREATE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
     RETURNS TABLE (table_name text, document jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -16,15 +31,22 @@ BEGIN
         RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
     END IF;
-    -- One statement: all tables as of one moment.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1',
-               t.table_name, @extschema@.mm_row_document(t.relation), t.relation), ' UNION ALL ')
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
     INTO STRICT queries
     FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours
-      -- The key to what is encrypted goes where the rows go, if the platform moves them. To the person it is of no use.
-      AND (t.table_name <> 'user_keys' OR @extschema@.mm_caller_is_system());
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
     RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_export_user_rows(uuid) IS
@@ -44,7 +66,7 @@ BEGIN
         'user_id', mm_export_user.user_id,
         -- What each table had for columns: one that is not in a row was NULL.
         'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours),
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
         'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
                    FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
                                 coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
@@ -92,7 +114,7 @@ BEGIN
     person := document ->> 'user_id';
     FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
                 FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
                 ORDER BY t.key
     LOOP
         IF part.relation IS NULL THEN
@@ -106,6 +128,14 @@ BEGIN
         IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
             RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
         END IF;
         IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
             RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
@@ -140,7 +170,12 @@ BEGIN
                     -- Keys first: all else refers to them.
                     ORDER BY p.table_name <> 'session_keys', p.table_name
         LOOP
-            CONTINUE WHEN part.rows = '[]';
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
             stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
         END LOOP;
     EXCEPTION WHEN unique_violation THEN
@@ -148,6 +183,7 @@ BEGIN
             USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
     END;
     PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
     RETURN stored;
 END;
 $$;

@@ -7,8 +7,8 @@ CREATE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, co
     UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
     UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
     UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
+    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
     UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
-    WHERE to_regproc('@extschema@.mm_seal_audit') IS NOT NULL
     $$;
 COMMENT ON FUNCTION @extschema@.mm_jobs() IS 'The jobs that mm_schedule_jobs() makes: name, schedule (cron, in the time zone of the server''s pg_cron: GMT) and command.';
 

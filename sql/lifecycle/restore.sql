@@ -144,6 +144,7 @@ BEGIN
         DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
         WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
         PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
     END IF;
 
     RETURN QUERY
@@ -165,7 +166,8 @@ DECLARE
     place record;
     known boolean := false;
 BEGIN
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
         EXIT WHEN known;
     END LOOP;

@@ -113,7 +113,8 @@ SELECT @extschema@.mm_audit_table(t.name::regclass)
 FROM unnest(ARRAY['@extschema@.profiles', '@extschema@.assessment_sessions', '@extschema@.assessment_sessions_archive',
     '@extschema@.text_analysis', '@extschema@.audio_analysis', '@extschema@.visual_analysis', '@extschema@.passive_analysis',
     '@extschema@.session_insights', '@extschema@.session_outcomes', '@extschema@.user_calibration', '@extschema@.mm_models',
-    '@extschema@.fusion_outputs']) AS t (name);
+    '@extschema@.fusion_outputs', '@extschema@.retention_policies', '@extschema@.erasure_log']) AS t (name);
 -- Written with every session or score, of which the tables above tell already.
 SELECT @extschema@.mm_audit_table(t.name::regclass, scored => true)
-FROM unnest(ARRAY['@extschema@.session_keys', '@extschema@.mind_measure_scores', '@extschema@.user_baselines', '@extschema@.user_feature_baselines']) AS t (name);
+FROM unnest(ARRAY['@extschema@.session_keys', '@extschema@.mind_measure_scores', '@extschema@.user_baselines', '@extschema@.user_feature_baselines',
+    '@extschema@.user_keys']) AS t (name);

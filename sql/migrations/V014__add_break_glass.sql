@@ -44,3 +44,13 @@ BEGIN
     END LOOP;
 END
 $policies$;
+-- The *_clear views open for them as well.
+SELECT @extschema@.mm_create_clear_views();
+
+-- What makes a person known again: not after they have been erased ------------------------
+CREATE TRIGGER admit_person BEFORE INSERT ON @extschema@.user_keys
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_refuse_erased();
+CREATE TRIGGER admit_person BEFORE INSERT ON @extschema@.audit_subjects
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_refuse_erased();
+CREATE TRIGGER admit_person BEFORE INSERT ON @extschema@.break_glass_grants
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_refuse_erased();
