@@ -30,7 +30,7 @@ CREATE FUNCTION bench.spent() RETURNS float8 LANGUAGE sql VOLATILE SECURITY DEFI
     SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1000 FROM pg_sleep(0.001)
 $$;
 
--- Pending sessions of copies first to last of the people of a kind; per_person each.
+-- Pending sessions of copies first to last of the people of a kind; per_person each, later than all before.
 CREATE FUNCTION bench.pending(kind text, first int, last int, per_person int, label text) RETURNS uuid[] LANGUAGE plpgsql AS $$
 DECLARE
     ids uuid[];
@@ -38,7 +38,7 @@ DECLARE
     times timestamptz[];
 BEGIN
     SELECT array_agg(md5(format('%s %s %s %s', t.user_id, c, n, label))::uuid ORDER BY n, c, t.user_id), array_agg(bench.copy_id(t.user_id, c) ORDER BY n, c, t.user_id),
-           array_agg(now() - interval '20 hours' + n * interval '1 hour' ORDER BY n, c, t.user_id)
+           array_agg(now() - interval '20 hours' + n * interval '1 ms' ORDER BY n, c, t.user_id)
     INTO ids, people, times
     FROM bench.template AS t, generate_series(first, last) AS c, generate_series(1, per_person) AS n WHERE t.kind = $1;
     PERFORM bench.add_sessions(ids, people, times);
