@@ -109,7 +109,7 @@ report() {
 }
 
 main() {
-    local mode=${1:-quick} copies complete round
+    local mode=${1:-quick} copies complete round extra
     copies=${MINDMEASURE_BENCH_COPIES:-$(copies_of "$mode")}
     complete=$COMPLETE
     if [[ $mode == full ]]; then
@@ -122,6 +122,10 @@ main() {
     for ((round = 1; round <= ROUNDS; round++)); do
         step "round $round of $ROUNDS"
         sql bench -v round="$round" -f bench/scale/round.sql
+        # Further measures: each file adds rows to bench.target (once) and bench.result.
+        for extra in bench/scale/rounds/*.sql; do
+            [[ ! -f $extra ]] || sql bench -v round="$round" -f "$extra"
+        done
         growth "$round"
         workers "$round"
     done

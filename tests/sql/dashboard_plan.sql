@@ -45,8 +45,8 @@ FROM unnest('{0,1}'::int[]) AS p, unnest('{custom,generic}'::text[]) AS how;
 SELECT doesnt_match(spec.plan(md5('person 0')::uuid, 'custom'), 'Bitmap|Materialize|Sort', 'nothing is read whole, or sorted');
 
 -- At ten million sessions that hangs on what the planner believes of one person's share.
-SELECT is((SELECT attoptions FROM pg_attribute WHERE attrelid = 'mind_measure_scores'::regclass AND attname = 'user_id'),
-    '{n_distinct=-0.0003}', 'a person is taken to have so many scores that reading them all is never the cheaper way');
+SELECT ok((SELECT 'n_distinct=-0.0003' = ANY (attoptions) FROM pg_attribute WHERE attrelid = 'mind_measure_scores'::regclass AND attname = 'user_id'),
+    'a person is taken to have so many scores that reading them all is never the cheaper way');
 
 SELECT * FROM finish();
 ROLLBACK;
