@@ -68,19 +68,24 @@ SQL
     sql bench -c "INSERT INTO bench.result VALUES ('$what', $round, ${took[bench]}, ${took[small]})"
 }
 
-# Two workers on one queue, and one on another as long.
+# Batches of 250, so that two share the queue.
+drain() {
+    while [[ $(sql_value small "SELECT mm_fuse_pending(250)") -gt 0 ]]; do :; done
+}
+
+# One worker on a queue, and two on another as long.
 workers() {
-    local round=$1 one two started before
-    before="SELECT bench.pending('100', 1, 20, 2, 'p' || :'label'); ANALYZE assessment_sessions;"
-    sql small -o /dev/null -v label="one$round" <<<"$before"
+    local round=$1 one two started add
+    add="SELECT bench.pending('100', 1, 20, 2, 'p' || :'label'); ANALYZE assessment_sessions;"
+    sql small -o /dev/null -v label="one$round" <<<"$add"
     started=$(date +%s%N)
-    sql small -o /dev/null -c "SELECT mm_fuse_pending(100000)"
+    drain
     one=$((($(date +%s%N) - started) / 1000))
-    sql small -o /dev/null -v label="two$round" <<<"$before"
+    sql small -o /dev/null -v label="two$round" <<<"$add"
     started=$(date +%s%N)
-    # Batches of a tenth, so that the two share the queue.
-    drain() { while [[ $(sql_value small "SELECT mm_fuse_pending(100)") -gt 0 ]]; do :; done; }
-    drain & drain & wait
+    drain &
+    drain
+    wait
     two=$((($(date +%s%N) - started) / 1000))
     sql bench -c "INSERT INTO bench.result VALUES ('mm_fuse_pending, two workers', $round, $two, $one)"
 }
@@ -104,7 +109,7 @@ report() {
 }
 
 main() {
-    local mode=${1:-quick} copies complete round
+    local mode=${1:-quick} copies complete round extra
     copies=${MINDMEASURE_BENCH_COPIES:-$(copies_of "$mode")}
     complete=$COMPLETE
     if [[ $mode == full ]]; then
@@ -117,6 +122,10 @@ main() {
     for ((round = 1; round <= ROUNDS; round++)); do
         step "round $round of $ROUNDS"
         sql bench -v round="$round" -f bench/scale/round.sql
+        # Further measures: each file adds rows to bench.target (once) and bench.result.
+        for extra in bench/scale/rounds/*.sql; do
+            [[ ! -f $extra ]] || sql bench -v round="$round" -f "$extra"
+        done
         growth "$round"
         workers "$round"
     done

@@ -11,10 +11,10 @@ BEGIN
         SELECT c.oid::regclass AS name,
                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns,
                string_agg(CASE
-                   WHEN a.atttypid = 'uuid'::regtype THEN format('bench.copy_id(x.%I, n)', a.attname)
+                   WHEN a.atttypid = 'uuid'::regtype THEN format('bench.copy_id(x.%I, g.copy)', a.attname)
                    -- Spread over a day, so that copies are not all of one moment.
                    WHEN a.attname IN ('created_at', 'session_created_at', 'processed_at', 'updated_at', 'calculated_at', 'last_observed_at')
-                       THEN format('x.%I - n %% 86400 * interval ''1 s''', a.attname)
+                       THEN format('x.%I - g.copy %% 86400 * interval ''1 s''', a.attname)
                    ELSE format('x.%I', a.attname) END, ', ' ORDER BY a.attnum) AS values
         FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -24,7 +24,7 @@ BEGIN
           AND (tables IS NULL OR c.relname = ANY (tables))
         GROUP BY c.oid
     LOOP
-        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s AS x JOIN bench.template AS t USING (user_id) CROSS JOIN generate_series($2, $3) AS n WHERE t.kind = $1',
+        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s AS x JOIN bench.template AS t USING (user_id) CROSS JOIN generate_series($2, $3) AS g (copy) WHERE t.kind = $1',
             relation.name, relation.columns, relation.values, relation.name) USING kind, first, last;
     END LOOP;
 END;

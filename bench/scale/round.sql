@@ -17,13 +17,13 @@ CALL bench.fuse_each(:'ten', NULL) \gset ten_
 CALL bench.fuse_each(:'thousand', NULL) \gset thousand_
 INSERT INTO bench.result VALUES ('fuse, 1,000 sessions a person', :round, :thousand_took, :ten_took);
 
-SELECT clock_timestamp() AS started \gset
+SELECT bench.spent() AS before \gset
 SELECT mm_fuse_pending(100000) AS n \gset
-INSERT INTO bench.result VALUES ('mm_fuse_pending, a session', :round, bench.since(:'started') / :n, :ours_took);
+INSERT INTO bench.result VALUES ('mm_fuse_pending, a session', :round, (bench.spent() - :before) / :n, :ours_took);
 SELECT bench.copy_id(user_id, 20 + :round) AS person FROM bench.template WHERE kind = '1000' ORDER BY user_id LIMIT 1 \gset
-SELECT clock_timestamp() AS started \gset
+SELECT bench.spent() AS before \gset
 SELECT mm_rescore_user(:'person') AS n \gset
-INSERT INTO bench.result VALUES ('mm_rescore_user, 1,000 sessions, a session', :round, bench.since(:'started') / :n, :ours_took);
+INSERT INTO bench.result VALUES ('mm_rescore_user, 1,000 sessions, a session', :round, (bench.spent() - :before) / :n, :ours_took);
 
 SELECT bench.copy_id((SELECT user_id FROM bench.template WHERE kind = '100' ORDER BY user_id LIMIT 1), 15 + :round) AS hundred,
        bench.copy_id((SELECT user_id FROM bench.template WHERE kind = '1000' ORDER BY user_id LIMIT 1), 15 + :round) AS thousand \gset
