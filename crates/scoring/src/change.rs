@@ -19,7 +19,7 @@ pub const CUSUM_H: f64 = 7.0;
 /// Less than this share of the squares beside the line is rounding.
 const LEAST_SHARE: f64 = 1e-20;
 /// Autocorrelation beyond this cannot be told from a level that moves.
-const AUTOCORRELATION_LIMIT: f64 = 0.9;
+const AUTOCORRELATION_LIMIT: f64 = 0.5;
 /// Earlier sessions a z needs before it counts for CUSUM: below it a t has so few degrees of
 /// freedom that its z says little.
 pub const CUSUM_BASELINE: usize = 5;
@@ -361,7 +361,7 @@ impl Watch {
 }
 
 /// The limit of the sum: h·(1 + r)/(1 − r), with r the lag-one autocorrelation of the scores looked
-/// back on about their straight line, within 0 and 0.9.
+/// back on about their straight line, within 0 and 0.5.
 ///
 /// The run length of a CUSUM without change depends on k·h over the long-run variance of a step
 /// (Siegmund 1985, §2.6), and with r that is (1 + r)/(1 − r) times as large (Bartlett 1935). The
