@@ -16,10 +16,9 @@ BEGIN
 END
 $$;
 CREATE EXTENSION mindmeasure;
--- Every row comes over, in the columns' names; history and erasures, too. As the owner, without
--- writing history of the copying.
-SET LOCAL ROLE mindmeasure_owner;
-SET LOCAL mindmeasure.without_history = 'on';
+-- Every row comes over as it was, in the columns' names; history, audit and erasures, too. Without
+-- triggers: copying is nothing that happened to anybody.
+SET LOCAL session_replication_role = replica;
 DO $$
 DECLARE
     old record;
@@ -34,15 +33,16 @@ BEGIN
         ORDER BY c.relname <> 'session_keys', c.relname
     LOOP
         -- What CREATE EXTENSION has put there gives way to what was there.
-        IF old.relname IN ('mm_models', 'retention_policies') THEN
+        IF old.relname IN ('mm_models', 'retention_policies', 'audit_log', 'audit_subjects') THEN
             EXECUTE format('DELETE FROM %s', old.new);
         END IF;
         -- A column of your own that is missing in the new table stops it: add it there first.
         SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO STRICT columns
         FROM pg_attribute AS a WHERE a.attrelid = old.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
-        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s', old.new, columns, columns, old.name);
+        EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s', old.new, columns, columns, old.name);
     END LOOP;
 END
 $$;
+SELECT setval(pg_get_serial_sequence('public.audit_log', 'id'), max(id)) FROM public.audit_log HAVING max(id) IS NOT NULL;
 COMMIT;
 -- When you have looked at it: DROP SCHEMA left_behind CASCADE;

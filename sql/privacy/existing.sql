@@ -4,21 +4,28 @@ CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    name pg_catalog.text;
+    name text;
     batch record;
-    after pg_catalog.uuid;
-    encrypted pg_catalog.int8;
+    after uuid;
+    done bigint := 0;
+    total bigint;
 BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
     FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
         after := NULL;
-        encrypted := 0;
         LOOP
             SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            COMMIT;
-            EXIT WHEN batch.last_id IS NULL;
             after := batch.last_id;
-            encrypted := encrypted OPERATOR(pg_catalog.+) batch.encrypted;
-            RAISE INFO '%: % rows encrypted, up to id %', name, encrypted, after;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
         END LOOP;
     END LOOP;
 END;

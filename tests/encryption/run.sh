@@ -203,7 +203,7 @@ BEFORE=$(opened earlier)
 result 'before: all rows are open' "$(equals 600 "$(sql_value earlier 'SELECT sum(rows) FROM mm_unencrypted_rows()')")"
 # Stopped after the first batches, then called again.
 timeout 20 "$PG_BIN/psql" -X -q -d earlier -c "SET statement_timeout = 300" -c 'CALL mm_encrypt_existing(3)' >"$WORK/stopped" 2>&1 || true
-result 'CALL mm_encrypt_existing() tells how far it is' "$(grep -q 'INFO:  assessment_sessions: [0-9]* rows encrypted, up to id' "$WORK/stopped" || cat "$WORK/stopped")"
+result 'CALL mm_encrypt_existing() tells how far it is' "$(grep -q 'NOTICE:  encrypt: [0-9]* of [0-9]* done' "$WORK/stopped" || cat "$WORK/stopped")"
 quietly earlier -c 'CALL mm_encrypt_existing(64)' 2>/dev/null
 result 'afterwards no open row is left' "$(equals 0 "$(sql_value earlier 'SELECT sum(rows) FROM mm_unencrypted_rows()')")"
 result 'all open to what they were, updated_at too' "$(equals "$BEFORE" "$(opened earlier)")"

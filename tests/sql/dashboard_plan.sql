@@ -1,3 +1,4 @@
+-- shape: flat
 -- The document's dashboard query under row-level security reads ten scores, not all of a person's:
 -- with LIMIT the planner counts but a share of the cost of reading them all.
 BEGIN;

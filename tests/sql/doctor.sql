@@ -31,7 +31,7 @@ CREATE ROLE spec_login LOGIN;
 SELECT is(spec.mended(c.deed, c.name), c.status || ' ok', format('%s: %s, and its fix mends it', c.name, c.deed))
 FROM (VALUES
     ('ALTER TABLE profiles DISABLE ROW LEVEL SECURITY', 'row_security', 'error'),
-    ('ALTER TABLE audit_log_default DISABLE ROW LEVEL SECURITY', 'row_security', 'error'),
+    ('ALTER TABLE break_glass_grants DISABLE ROW LEVEL SECURITY', 'row_security', 'error'),
     ('CREATE VIEW leak AS SELECT * FROM profiles', 'views', 'error'),
     ('CREATE VIEW leak WITH (security_invoker = false) AS SELECT * FROM assessment_sessions_archive_default', 'views', 'error'),
     ('GRANT SELECT ON audit_log_default TO mindmeasure_user', 'partition_grants', 'error'),

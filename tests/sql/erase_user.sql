@@ -40,7 +40,9 @@ SELECT matches(pg_temp.refusal('SELECT mm_erase_user(NULL, ''test'')'), '^22004'
 SELECT mm_export_user(pg_temp.ann()) AS document \gset
 CREATE TEMP TABLE erased AS SELECT * FROM mm_erase_user(pg_temp.ann(), 'user request #17');
 SELECT is((SELECT sum(rows) FROM pg_temp.rows(pg_temp.ann())), 0::numeric, 'then no table of ours has a row of hers');
-SELECT is((SELECT count(*) FROM pg_class AS c CROSS JOIN LATERAL query_to_xml(format('SELECT 1 FROM %s AS x WHERE x::text LIKE ''%%000000000001%%'' OR x::text LIKE ''%%ann@%%''', c.oid::regclass), false, true, '') AS x
+SELECT is((SELECT count(*) FROM pg_class AS c CROSS JOIN LATERAL query_to_xml(format('SELECT 1 FROM %s AS x WHERE x::text LIKE ''%%%s000000000001%%'' OR x::text LIKE ''%%ann@%%''',
+        -- The audit keeps the ids of rows that are gone, which here end like hers.
+        c.oid::regclass, CASE WHEN c.relname LIKE 'audit_log%' THEN '00000000-0000-4000-8000-' END), false, true, '') AS x
     WHERE c.relkind = 'r' AND c.relnamespace IN ('public'::regnamespace, 'auth'::regnamespace) AND x::text <> ''), 0::bigint, 'and no row of any table mentions her id or address');
 SELECT set_eq('SELECT table_name, erased FROM erased WHERE erased > 0', 'SELECT relation, rows FROM was WHERE rows > 0 UNION VALUES (''theirs'', 1::bigint), (''auth.users'', 1)', 'it says how many rows went from where');
 SELECT results_eq('SELECT * FROM pg_temp.rows(pg_temp.ann(), false)', 'SELECT * FROM others', 'nobody else''s row has changed');

@@ -93,7 +93,7 @@ SELECT cmp_ok("My Schema".mm_seal_audit(), '>', 3::bigint, 'what was written is 
 SELECT is_empty('SELECT * FROM "My Schema".mm_verify_audit("My Schema".mm_audit_head())', 'and stands');
 SELECT is(spec.say(format('SELECT count(*) FROM "My Schema".audit_log WHERE action = %L', 'INSERT'), 'mindmeasure_user', spec.bob()) > '2', true, 'a person reads the lines about themself');
 SELECT is(spec.say('SELECT "My Schema".mm_break_glass(spec.bob(), ''a complaint, ticket 4711'') > now()', 'mindmeasure_auditor'), 'true', 'an auditor breaks the glass');
-SELECT is(spec.outcome('SELECT FROM "My Schema".assessment_sessions', 'mindmeasure_auditor'), '1', 'and reads the one session');
+SELECT is(spec.outcome('SELECT FROM "My Schema".assessment_sessions', 'mindmeasure_auditor'), '2', 'and reads the sessions');
 SELECT is_empty($$ SELECT * FROM "My Schema".mm_doctor() WHERE check_name IN ('row_security', 'public_grants', 'function_owners', 'schema_version', 'audit_sealed', 'partition_grants') AND status <> 'ok' $$, 'mm_doctor() finds everything there');
 SELECT is((SELECT count(*) FROM "My Schema".mm_migrate()), 0::bigint, 'mm_migrate() has nothing to apply');
 
