@@ -44,7 +44,7 @@ SELECT is((SELECT count(*) FROM pg_class AS c CROSS JOIN LATERAL query_to_xml(fo
         -- The audit keeps the ids of rows that are gone, which here end like hers.
         c.oid::regclass, CASE WHEN c.relname LIKE 'audit_log%' THEN '00000000-0000-4000-8000-' END), false, true, '') AS x
     WHERE c.relkind = 'r' AND c.relnamespace IN ('public'::regnamespace, 'auth'::regnamespace) AND x::text <> ''), 0::bigint, 'and no row of any table mentions her id or address');
-SELECT set_eq('SELECT table_name, erased FROM erased WHERE erased > 0', 'SELECT relation, rows FROM was WHERE rows > 0 UNION VALUES (''theirs'', 1::bigint), (''auth.users'', 1)', 'it says how many rows went from where');
+SELECT set_eq('SELECT table_name, erased FROM erased WHERE erased > 0 AND table_name <> ''audit_subjects''', 'SELECT relation, rows FROM was WHERE rows > 0 UNION VALUES (''theirs'', 1::bigint), (''auth.users'', 1)', 'it says how many rows went from where');
 SELECT results_eq('SELECT * FROM pg_temp.rows(pg_temp.ann(), false)', 'SELECT * FROM others', 'nobody else''s row has changed');
 SELECT is((SELECT format('%s %s', (SELECT count(*) FROM public.theirs), (SELECT count(*) FROM public.cascading))), '1 1', 'what refers to hers is gone, what refers to his is there');
 SELECT is((SELECT count(*) FROM auth.users), 1::bigint, 'so is her account');

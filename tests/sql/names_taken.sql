@@ -100,12 +100,12 @@ SELECT is((SELECT count(*) FROM "My Schema".mm_migrate()), 0::bigint, 'mm_migrat
 
 -- and its lifecycle
 CREATE INDEX "their idx" ON "My Schema".assessment_sessions (category);
-SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2020-05-05'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given an old session');
+SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2021-05-05'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given an old session');
 SELECT is(spec.say('SELECT "My Schema".archive_old_sessions()', 'mindmeasure_system'), '1', 'it is archived');
 SELECT is("My Schema".mm_partition_sessions(), 'assessment_sessions_before_' || to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', '"y"YYYY"m"MM'), 'sessions are partitioned');
 SELECT is(spec.say('SELECT count(*) FROM "My Schema".mm_ensure_partitions() AS m WHERE m ~ ''assessment_sessions''', 'mindmeasure_system'), '3', 'months are made');
-SELECT is(spec.say('SELECT "My Schema".mm_ensure_partitions(''2020-05-01'', ''2020-05-01'')', 'mindmeasure_system'), '"My Schema".assessment_sessions_y2020m05', 'old ones too');
-SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2020-05-06'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given another old one');
+SELECT is(spec.say('SELECT "My Schema".mm_ensure_partitions(''2021-05-01'', ''2021-05-01'')', 'mindmeasure_system'), '"My Schema".assessment_sessions_y2021m05', 'old ones too');
+SELECT is(spec.say('INSERT INTO "My Schema".assessment_sessions (user_id, created_at) VALUES (spec.bob(), ''2021-05-06'') RETURNING ''made''', 'mindmeasure_system'), 'made', 'given another old one');
 SELECT is(spec.say('SELECT "My Schema".mm_apply_retention()', 'mindmeasure_system'), '1', 'retention archives it');
 SELECT is((SELECT count(*) FROM "My Schema".assessment_sessions_archive), 2::bigint, 'both are in the archive');
 
