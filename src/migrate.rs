@@ -35,6 +35,7 @@ migrations! {
     4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
     5 since [1, 0, 0] => "V005__add_session_archive.sql",
     6 since [1, 0, 0] => "V006__add_retention.sql",
+    7 since [1, 0, 0] => "V007__calibration_own_logit.sql",
     8 since [1, 0, 0] => "V008__add_row_history.sql",
     9 since [1, 0, 0] => "V009__add_erasure.sql",
     11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
