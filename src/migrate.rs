@@ -38,7 +38,7 @@ migrations! {
     7 since [1, 0, 0] => "V007__calibration_own_logit.sql",
     8 since [1, 0, 0] => "V008__add_row_history.sql",
     9 since [1, 0, 0] => "V009__add_erasure.sql",
-    11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
+    10 since [1, 0, 0] => "V010__tune_scoring_tables.sql",
 }
 
 impl Migration {
