@@ -1,6 +1,7 @@
 //! mm_fit_calibration(): how one person's evidence translates into a probability.
 
 use mindmeasure_scoring::fusion::OwnRate;
+use mindmeasure_scoring::model::CalibrationPrior;
 use mindmeasure_scoring::numeric::logit;
 use mindmeasure_scoring::{platt, Modality};
 use pgrx::prelude::*;
@@ -81,8 +82,15 @@ fn fit(user_id: Option<Uuid>, modality: Option<&str>, schema: &Schema) -> Result
         asked
             .into_iter()
             .map(|modality| {
-                let fit = fit_one(prepared, modality, own_logit, &points)?;
-                store(client, schema, user_id, modality, &fit)?;
+                let prior = prepared
+                    .model
+                    .modality(modality)
+                    .map(|spec| spec.calibration_prior)
+                    .unwrap_or_default();
+                let fit = fit_one(modality, &prior, own_logit, &points)?;
+                // A b that the model fixes does not follow the own rate.
+                let follows = prior.b.is_none().then_some(own_logit);
+                store(client, schema, user_id, modality, &fit, follows)?;
                 Ok(Row { modality, fit })
             })
             .collect()
@@ -134,8 +142,8 @@ fn points(
 }
 
 fn fit_one(
-    prepared: &Prepared,
     modality: Modality,
+    prior: &CalibrationPrior,
     own_logit: f64,
     points: &[Point],
 ) -> Result<platt::Fit> {
@@ -143,11 +151,6 @@ fn fit_one(
         .iter()
         .filter_map(|(worse, raw)| Some((raw[modality.index()]?, *worse)))
         .unzip();
-    let prior = prepared
-        .model
-        .modality(modality)
-        .map(|spec| spec.calibration_prior)
-        .unwrap_or_default();
     let options = platt::Options {
         prior: Some(platt::Prior::from_sd(
             prior.a,
@@ -167,6 +170,7 @@ fn store(
     user_id: Uuid,
     modality: Modality,
     fit: &platt::Fit,
+    own_logit: Option<f64>,
 ) -> Result<()> {
     if fit.n == 0 {
         schema
@@ -185,6 +189,7 @@ fn store(
                 fit.b.into(),
                 fit.covariance.to_vec().into(),
                 i32::try_from(fit.n).unwrap_or(i32::MAX).into(),
+                own_logit.into(),
             ],
         )?;
     Ok(())

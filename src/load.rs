@@ -357,6 +357,7 @@ fn read_calibrations(columns: &mut Columns<'_, '_>) -> Result<[Option<Calibratio
     let (a, b): (Vec<f64>, Vec<f64>) = (columns.list()?, columns.list()?);
     let (var_a, cov, var_b): (Vec<f64>, Vec<f64>, Vec<f64>) =
         (columns.list()?, columns.list()?, columns.list()?);
+    let own_logit: Vec<Option<f64>> = columns.list()?;
     let mut calibrations = [None; 4];
     for (i, name) in modalities.iter().enumerate() {
         if let Some(modality) = Modality::parse(name) {
@@ -364,6 +365,7 @@ fn read_calibrations(columns: &mut Columns<'_, '_>) -> Result<[Option<Calibratio
                 a: at(&a, i)?,
                 b: at(&b, i)?,
                 covariance: [at(&var_a, i)?, at(&cov, i)?, at(&var_b, i)?],
+                own_logit: at(&own_logit, i)?,
             });
         }
     }

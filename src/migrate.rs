@@ -36,12 +36,13 @@ migrations! {
     4 since [1, 0, 0] => "V004__add_models_and_outcomes.sql",
     5 since [1, 0, 0] => "V005__add_session_archive.sql",
     6 since [1, 0, 0] => "V006__add_retention.sql",
+    7 since [1, 0, 0] => "V007__calibration_own_logit.sql",
     8 since [1, 0, 0] => "V008__add_row_history.sql",
     9 since [1, 0, 0] => "V009__add_erasure.sql",
-    11 since [1, 0, 0] => "V011__tune_scoring_tables.sql",
-    12 since [1, 1, 0] => "V012__add_field_encryption.sql",
-    13 since [1, 1, 0] => "V013__add_audit_log.sql",
-    14 since [1, 1, 0] => "V014__add_break_glass.sql",
+    10 since [1, 0, 0] => "V010__tune_scoring_tables.sql",
+    11 since [1, 1, 0] => "V011__add_field_encryption.sql",
+    12 since [1, 1, 0] => "V012__add_audit_log.sql",
+    13 since [1, 1, 0] => "V013__add_break_glass.sql",
 }
 
 impl Migration {

@@ -2,7 +2,7 @@
 -- there is a score already that this one cannot be put before, and whether the self-reports are wanted.
 -- Its columns follow those of documents.sql.
 SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
-       c.modalities, c.a, c.b, c.var_a, c.cov, c.var_b,
+       c.modalities, c.a, c.b, c.var_a, c.cov, c.var_b, c.own_logit,
        o.n AS outcomes, o.worse,
        l.score_smoothed, l.smoothed_variance, l.session_created_at, l.decline_watch,
        m.types, m.n AS metric_n, m.mean AS metric_mean, m.m2 AS metric_m2,
@@ -17,7 +17,8 @@ FROM (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS n, array_agg(
       FROM @extschema@.user_feature_baselines AS x
       WHERE x.user_id = @person@ AND x.n > 0) AS b
 CROSS JOIN (SELECT array_agg(x.modality) AS modalities, array_agg(x.a) AS a, array_agg(x.b) AS b,
-                   array_agg(x.covariance[1]) AS var_a, array_agg(x.covariance[2]) AS cov, array_agg(x.covariance[3]) AS var_b
+                   array_agg(x.covariance[1]) AS var_a, array_agg(x.covariance[2]) AS cov, array_agg(x.covariance[3]) AS var_b,
+                   array_agg(x.own_logit) AS own_logit
             FROM @extschema@.user_calibration AS x WHERE x.user_id = @person@) AS c
 CROSS JOIN (SELECT count(*) AS n, count(*) FILTER (WHERE x.worse) AS worse
             FROM @extschema@.session_outcomes AS x WHERE x.user_id = @person@ AND x.session_created_at < @before@) AS o

@@ -84,6 +84,7 @@ FROM (VALUES
     ('user_feature_baselines', 'm2', 'float8', '{NaN,Infinity,-1}'),
     ('user_calibration', 'a', 'float8', '{NaN,Infinity,-Infinity}'),
     ('user_calibration', 'b', 'float8', '{NaN,Infinity,-Infinity}'),
+    ('user_calibration', 'own_logit', 'float8', '{NaN,Infinity,-Infinity}'),
     ('user_calibration', 'n_points', 'int', '{-1}'),
     ('user_calibration', 'covariance', 'float8[]', '{"{1,0}","{NaN,0,1}","{1,NaN,1}","{1,0,-1}","{1,2,1}","{1,NULL,1}","{Infinity,0,1}"}')) AS c (relation, name, type, given)
 CROSS JOIN unnest(c.given::text[]) AS v (value);

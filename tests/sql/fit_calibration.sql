@@ -64,6 +64,13 @@ DELETE FROM session_outcomes WHERE user_id = pg_temp.person_id(10);
 SELECT is((SELECT count(*) FROM mm_fit_calibration(pg_temp.person_id(10)) WHERE n_points = 0 AND a = 1), 2::bigint, 'when the outcomes are gone, the prior');
 SELECT is((SELECT count(*) FROM user_calibration WHERE user_id = pg_temp.person_id(10)), 0::bigint, 'and the stored fit is gone');
 
+-- b and the own rate -----------------------------------------------------------------------
+SELECT count(*) FROM mm_fit_calibration(pg_temp.person_id(12)) \g /dev/null
+SELECT pg_temp.close(c.own_logit, ln(r.rate / (1 - r.rate)), 1e-12, 'what is learnt of b is kept beside the own rate it was learnt at')
+FROM user_calibration AS c CROSS JOIN mm_own_rate(c.user_id) AS r WHERE c.user_id = pg_temp.person_id(12);
+SELECT is((SELECT bool_and(own_logit IS NULL) FROM user_calibration WHERE user_id IN (SELECT pg_temp.person_id(person::int) FROM platt)), true,
+    'a b that the model fixes does not follow the own rate');
+
 -- Errors -----------------------------------------------------------------------------------
 SELECT throws_ok('SELECT mm_fit_calibration(NULL)', '22004', 'user_id: is missing', 'no person');
 SELECT throws_ok('SELECT mm_fit_calibration(pg_temp.person_id(1), ''smell'')', '22023', NULL, 'an unknown modality');

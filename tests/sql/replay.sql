@@ -120,6 +120,29 @@ SELECT is(mm_rescore_user(pg_temp.person_id(2)), :sessions::bigint, 'the history
 SELECT pg_temp.remember('refreshed, replayed', pg_temp.person_id(2)) \g /dev/null
 SELECT pg_temp.same('refreshed', 'refreshed, replayed');
 
+-- A calibrated person whose own rate, and the recent one above all, moves on ------------------
+SELECT mm_register_model(jsonb_set(spec, '{fusion}', spec -> 'fusion' || '{"recent_half_life_days": 3.3, "recent_strength": 5, "outcome_half_life_days": 40}')
+    || '{"model_version": "recent"}')
+FROM mm_models WHERE model_version = 'v1.0' \g /dev/null
+SELECT mm_activate_model('recent');
+SELECT pg_temp.live(5, 12, late => false);
+SELECT count(*) FROM mm_fit_calibration(pg_temp.person_id(5)) \g /dev/null
+INSERT INTO user_calibration (user_id, modality, a, b, covariance, n_points, own_logit)
+SELECT pg_temp.person_id(person), modality, a, b, covariance, n_points, own_logit
+FROM user_calibration CROSS JOIN (VALUES (6), (7)) AS p (person) WHERE user_id = pg_temp.person_id(5);
+SELECT is((SELECT count(own_logit) FROM user_calibration WHERE user_id = pg_temp.person_id(6)) >= 3, true, 'there are calibrations that follow the own rate');
+SELECT pg_temp.live(6, :sessions, late => false);
+SELECT is((SELECT count(DISTINCT drivers #> '{modalities,text,b}') > 10 FROM fusion_outputs WHERE user_id = pg_temp.person_id(6)), true, 'and they do');
+SELECT pg_temp.remember('recent', pg_temp.person_id(6)) \g /dev/null
+SELECT is(mm_rescore_user(pg_temp.person_id(6)), :sessions::bigint, 'the history is replayed with recent_half_life_days');
+SELECT pg_temp.remember('recent, replayed', pg_temp.person_id(6)) \g /dev/null
+SELECT pg_temp.same('recent', 'recent, replayed');
+SELECT pg_temp.live(7, :sessions, late => true);
+SELECT pg_temp.remember('recent and refreshed', pg_temp.person_id(7)) \g /dev/null
+SELECT mm_rescore_user(pg_temp.person_id(7)) \g /dev/null
+SELECT pg_temp.remember('recent and refreshed, replayed', pg_temp.person_id(7)) \g /dev/null
+SELECT pg_temp.same('recent and refreshed', 'recent and refreshed, replayed');
+
 -- A model that forgets -------------------------------------------------------------------------
 SELECT mm_register_model(jsonb_set(jsonb_set(spec, '{baseline,half_life_days}', '13.7'), '{model_version}', '"forgetting"'))
 FROM mm_models WHERE model_version = 'v1.0' \g /dev/null

@@ -133,6 +133,7 @@ INSERT INTO spec.added VALUES
     ('user_calibration', 'updated_at', 'timestamp with time zone', true, 'now()'),
     ('user_calibration', 'covariance', 'double precision[]', true, ''),
     ('user_calibration', 'fitted_at', 'timestamp with time zone', true, 'now()'),
+    ('user_calibration', 'own_logit', 'double precision', false, ''),
     ('session_outcomes', 'session_id', 'uuid', true, ''),
     ('session_outcomes', 'user_id', 'uuid', true, ''),
     ('session_outcomes', 'worse', 'boolean', true, ''),

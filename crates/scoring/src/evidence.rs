@@ -11,6 +11,8 @@ pub struct Calibration {
     pub b: f64,
     /// var a, cov(a, b), var b.
     pub covariance: [f64; 3],
+    /// Log-odds of the person's own rate when b was fitted; `None` where b does not follow it.
+    pub own_logit: Option<f64>,
 }
 
 impl Calibration {
@@ -21,6 +23,21 @@ impl Calibration {
             a: prior.a,
             b: prior.b.unwrap_or(own_logit),
             covariance: [prior.sd_a * prior.sd_a, 0.0, prior.sd_b * prior.sd_b],
+            own_logit: prior.b.is_none().then_some(own_logit),
+        }
+    }
+
+    /// The line at another own rate. What a fit tells of b is how far the evidence lies from the
+    /// own rate: a b that stayed while that moves on would be pooled against it, and where κ·Σr > 1
+    /// a rate of *worse* that rises would make the fused probability fall.
+    pub fn at_own_logit(&self, own_logit: f64) -> Calibration {
+        let Some(then) = self.own_logit else {
+            return *self;
+        };
+        Calibration {
+            b: finite(self.b + (own_logit - then)),
+            own_logit: Some(own_logit),
+            ..*self
         }
     }
 

@@ -166,8 +166,10 @@ pub(crate) fn weigh(
     let m = modality.index();
     let spec = known.model.modality(modality).filter(|_| read.present[m])?;
     let raw = finite(spec.intercept + read.evidence[m]);
-    let calibration = known.person.calibrations[m]
-        .unwrap_or_else(|| Calibration::from_prior(&spec.calibration_prior, own_logit));
+    let calibration = match known.person.calibrations[m] {
+        Some(fitted) => fitted.at_own_logit(own_logit),
+        None => Calibration::from_prior(&spec.calibration_prior, own_logit),
+    };
     let baseline_n = read
         .terms
         .iter()

@@ -151,6 +151,7 @@ fn drivers() {
                 a,
                 b,
                 covariance: [0.0; 3],
+                own_logit: None,
             };
             let logit = line.logit(number(&modality["raw"]));
             close(sigmoid(logit), &modality["p"], IDENTITY_TOLERANCE, name);

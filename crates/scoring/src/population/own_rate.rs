@@ -74,9 +74,11 @@ pub(crate) fn fit(
     let both = if other.0 < one.0 { other.1 } else { one.1 };
     let both = descend(both, &[between_lasting, between_recent], &cost).1;
     let moving = descend(start, &[lasting, between_lasting], &cost).1;
-    // What ages fits the spells of a few people too well for a count of parameters to notice.
+    // What ages fits the spells of a few people too well for a count of parameters to notice. About
+    // evidence half as sure will do: what both gain together is put to the test on people left out.
+    let sure = if evidence.is_none() { ONE_SIDED } else { 1.0 };
     let mut best = start;
-    for (tried, errors) in [(moving, 1.0), (both, ONE_SIDED)] {
+    for (tried, errors) in [(moving, sure), (both, ONE_SIDED)] {
         if cost(&tried) < cost(&best) && hold(&losses(&best), &losses(&tried), errors) {
             best = tried;
         }

@@ -361,6 +361,48 @@ fn rows_without_a_usable_feature_give_the_own_rate_and_learn_nothing() {
 }
 
 #[test]
+fn a_fitted_calibration_follows_the_own_rate() {
+    // Given two independent modalities, so that κ·Σr > 1, and a calibration of each
+    let mut model = model(&[]);
+    model.fusion.rho = uniform_correlation(0.0);
+    let session = full_session(DAY_US, 0.3);
+    let at_rate = |worse: f64, fitted_at: Option<f64>| {
+        let mut person = Person::unknown(&model);
+        person.outcomes = Outcomes {
+            n: 100.0,
+            worse,
+            ..Outcomes::default()
+        };
+        person.calibrations = [Some(Calibration {
+            a: 0.8,
+            b: -0.7,
+            covariance: [0.02, -0.01, 0.05],
+            own_logit: fitted_at,
+        }); 4];
+        let own = logit(person.outcomes.worse_rate(&model.fusion));
+        let scored = score(&model, &person, &session, None);
+        assert_identity(&scored);
+        (own, logit(scored.p_worse_fused), scored)
+    };
+    // When the own rate rises after the fit
+    let fitted_at = at_rate(20.0, None).0;
+    let (before, after) = (
+        at_rate(20.0, Some(fitted_at)),
+        at_rate(70.0, Some(fitted_at)),
+    );
+    // Then what the evidence adds to it is the same as before
+    let added = |(own, fused, _): &(f64, f64, Scored)| fused - own;
+    assert!((added(&after) - added(&before)).abs() < 1e-9);
+    // And a refresh finds the b that was used
+    let driver = after.2.drivers.modalities.text.unwrap();
+    assert!((driver.b - (-0.7 + after.0 - before.0)).abs() < 1e-12);
+    // And at the rate of the fit it is b itself, bit for bit
+    assert_eq!(before.2.p_worse, at_rate(20.0, None).2.p_worse);
+    // And a b that does not follow is pooled against the rate: what this guards against
+    assert!(at_rate(70.0, None).1 < at_rate(20.0, None).1);
+}
+
+#[test]
 fn a_first_full_session_is_low_for_want_of_baselines_and_learns() {
     let model = model(&[]);
     let scored = score(

@@ -149,11 +149,13 @@ fn any_calibration() -> BoxedStrategy<Calibration> {
         variance(),
         any_value(),
         variance(),
+        proptest::option::of(any_value()),
     )
-        .prop_map(|(a, b, va, cov, vb)| Calibration {
+        .prop_map(|(a, b, va, cov, vb, own_logit)| Calibration {
             a,
             b,
             covariance: [va, cov, vb],
+            own_logit,
         })
         .boxed()
 }
@@ -221,6 +223,7 @@ pub fn experienced(model: &Model, history: &[Session]) -> Person {
         a: 0.8,
         b: -0.7,
         covariance: [0.02, -0.01, 0.05],
+        own_logit: Some(-1.0),
     });
     for session in history {
         let scored = score(model, &person, session, None);
