@@ -247,6 +247,11 @@ BEGIN
     -- Dropped before the index takes its place.
     SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
     on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
+    -- A check that has not been proven of the rows that are there is not asked of them now.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
+        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
+                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
     -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
     FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
         on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);

@@ -27,10 +27,11 @@ CREATE TRIGGER guard_user_key_identity BEFORE UPDATE ON @extschema@.user_keys
 -- Triggers of one event fire in the order of their names. An INSERT is sealed last, when its guards have passed
 -- and user_id is filled; an UPDATE first, so that the guards compare what is stored with what will be.
 
--- A sealed text is longer than what it holds, which mm_seal() has measured.
+-- A sealed text is longer than what it holds, which mm_seal() has measured. NOT VALID: every row there is was
+-- held to less than that, and a large table need not be read again.
 ALTER TABLE @extschema@.assessment_sessions
     DROP CONSTRAINT assessment_sessions_reflection_notes,
-    ADD CONSTRAINT assessment_sessions_reflection_notes CHECK ((length(reflection_notes) <= 100000 OR @extschema@.mm_is_envelope(reflection_notes)) IS NOT FALSE OR @extschema@.mm_refuse('reflection_notes', 'at most 100000 characters'));
+    ADD CONSTRAINT assessment_sessions_reflection_notes CHECK ((length(reflection_notes) <= 100000 OR @extschema@.mm_is_envelope(reflection_notes)) IS NOT FALSE OR @extschema@.mm_refuse('reflection_notes', 'at most 100000 characters')) NOT VALID;
 CREATE TRIGGER seal_session BEFORE INSERT ON @extschema@.assessment_sessions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('assessment_sessions');
 CREATE TRIGGER encrypt_session_change BEFORE UPDATE ON @extschema@.assessment_sessions
@@ -48,7 +49,7 @@ CREATE TRIGGER encrypt_archived_session_change BEFORE UPDATE ON @extschema@.asse
 
 ALTER TABLE @extschema@.text_analysis
     DROP CONSTRAINT text_analysis_combined_text,
-    ADD CONSTRAINT text_analysis_combined_text CHECK ((length(combined_text) <= 1000000 OR @extschema@.mm_is_envelope(combined_text)) IS NOT FALSE OR @extschema@.mm_refuse('combined_text', 'at most 1000000 characters'));
+    ADD CONSTRAINT text_analysis_combined_text CHECK ((length(combined_text) <= 1000000 OR @extschema@.mm_is_envelope(combined_text)) IS NOT FALSE OR @extschema@.mm_refuse('combined_text', 'at most 1000000 characters')) NOT VALID;
 CREATE TRIGGER seal_text_analysis BEFORE INSERT ON @extschema@.text_analysis
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('text_analysis');
 CREATE TRIGGER encrypt_text_analysis_change BEFORE UPDATE ON @extschema@.text_analysis
@@ -56,7 +57,7 @@ CREATE TRIGGER encrypt_text_analysis_change BEFORE UPDATE ON @extschema@.text_an
 
 ALTER TABLE @extschema@.audio_analysis
     DROP CONSTRAINT audio_analysis_transcription,
-    ADD CONSTRAINT audio_analysis_transcription CHECK ((length(transcription) <= 1000000 OR @extschema@.mm_is_envelope(transcription)) IS NOT FALSE OR @extschema@.mm_refuse('transcription', 'at most 1000000 characters'));
+    ADD CONSTRAINT audio_analysis_transcription CHECK ((length(transcription) <= 1000000 OR @extschema@.mm_is_envelope(transcription)) IS NOT FALSE OR @extschema@.mm_refuse('transcription', 'at most 1000000 characters')) NOT VALID;
 CREATE TRIGGER seal_audio_analysis BEFORE INSERT ON @extschema@.audio_analysis
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('audio_analysis');
 CREATE TRIGGER encrypt_audio_analysis_change BEFORE UPDATE ON @extschema@.audio_analysis
@@ -74,9 +75,9 @@ CREATE TRIGGER encrypt_passive_analysis_change BEFORE UPDATE ON @extschema@.pass
 
 ALTER TABLE @extschema@.session_insights
     DROP CONSTRAINT session_insights_conversation_summary,
-    ADD CONSTRAINT session_insights_conversation_summary CHECK ((length(conversation_summary) <= 100000 OR @extschema@.mm_is_envelope(conversation_summary)) IS NOT FALSE OR @extschema@.mm_refuse('conversation_summary', 'at most 100000 characters')),
+    ADD CONSTRAINT session_insights_conversation_summary CHECK ((length(conversation_summary) <= 100000 OR @extschema@.mm_is_envelope(conversation_summary)) IS NOT FALSE OR @extschema@.mm_refuse('conversation_summary', 'at most 100000 characters')) NOT VALID,
     DROP CONSTRAINT session_insights_notable_changes,
-    ADD CONSTRAINT session_insights_notable_changes CHECK ((length(notable_changes) <= 100000 OR @extschema@.mm_is_envelope(notable_changes)) IS NOT FALSE OR @extschema@.mm_refuse('notable_changes', 'at most 100000 characters'));
+    ADD CONSTRAINT session_insights_notable_changes CHECK ((length(notable_changes) <= 100000 OR @extschema@.mm_is_envelope(notable_changes)) IS NOT FALSE OR @extschema@.mm_refuse('notable_changes', 'at most 100000 characters')) NOT VALID;
 CREATE TRIGGER seal_insight BEFORE INSERT ON @extschema@.session_insights
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_seal('session_insights');
 CREATE TRIGGER encrypt_insight_change BEFORE UPDATE ON @extschema@.session_insights

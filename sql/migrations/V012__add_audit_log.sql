@@ -17,10 +17,6 @@ GRANT SELECT ON @extschema@.audit_subjects TO mindmeasure_user, mindmeasure_audi
 CREATE TRIGGER guard_audit_subject BEFORE UPDATE ON @extschema@.audit_subjects
     FOR EACH ROW EXECUTE FUNCTION @extschema@.mm_refuse_change('user_id', 'subject', 'created_at');
 
--- Who was there before the audit has a pseudonym from the first line on.
-INSERT INTO @extschema@.audit_subjects (user_id)
-SELECT p.user_id FROM @extschema@.profiles AS p UNION SELECT k.user_id FROM @extschema@.session_keys AS k;
-
 -- audit_log --------------------------------------------------------------------------
 -- No key and no unique index: a line is looked up by person, or read from end to end when it is sealed
 -- and verified, and every index would be paid for with every statement.
