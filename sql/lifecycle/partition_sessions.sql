@@ -46,10 +46,15 @@ BEGIN
     -- A procedure that commits cannot carry a SET clause.
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.mm_start_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 1, 3);
     COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
     PERFORM @extschema@.mm_check_for_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 2, 3);
     COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
     PERFORM @extschema@.mm_partition_sessions();
+    PERFORM @extschema@.mm_progress('partition', 3, 3);
 END;
 $$;
 COMMENT ON PROCEDURE @extschema@.mm_partition_sessions_in_steps() IS

@@ -58,6 +58,9 @@ fn rotate(max_keys: Option<i32>, schema: &Schema) -> Result<(i64, i64)> {
                 .first()
                 .get_one()?
                 .unwrap_or(0);
+            schema
+                .query("SELECT @extschema@.mm_progress('rotate keys', $1, $2)")
+                .run(client, &[rewrapped.into(), (rewrapped + remaining).into()])?;
             Ok((rewrapped, remaining))
         })
     })

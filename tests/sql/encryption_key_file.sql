@@ -66,6 +66,7 @@ INSERT INTO assessment_sessions (id, user_id, reflection_notes) VALUES (spec.bob
 SELECT results_eq('SELECT user_id, wrapped_by FROM user_keys ORDER BY wrapped_by', 'VALUES (spec.alice(), ''a''), (spec.bob(), ''b'')', 'the last key of the file is the active one');
 CREATE TABLE spec.before AS SELECT s.*, s.ctid AS place FROM assessment_sessions AS s;
 SELECT results_eq('SELECT * FROM mm_rotate_keys()', 'VALUES (1::bigint, 0::bigint)', 'rotation rewraps what is under another');
+SELECT is(current_setting('application_name'), 'mindmeasure: rotate keys 1/1', 'and shows everybody how far it is');
 SELECT is((SELECT string_agg(DISTINCT wrapped_by, ',') FROM user_keys), 'b', 'all keys are under the active one');
 SELECT is((SELECT count(*) FROM assessment_sessions AS s JOIN spec.before AS b ON s.ctid = b.place), 2::bigint, 'no row of data was written');
 SELECT results_eq('SELECT * FROM mm_rotate_keys()', 'VALUES (0::bigint, 0::bigint)', 'again there is nothing to do');
