@@ -181,7 +181,13 @@ fn the_limit_rises_with_what_neighbouring_scores_have_in_common() {
     // Three days up, three days down: r = ⅓ but for the ends.
     let between: Vec<f64> = (0..300).map(|day| f64::from((day / 3) % 2)).collect();
     let limit = decline_limit(&between);
-    assert!((limit - 2.0 * CUSUM_H).abs() < 0.5, "{limit}");
+    assert!((limit - 2.0 * CUSUM_H).abs() < 1.0, "{limit}");
+    // Nor one that levels off, where a single line would find the curve in common.
+    let mut random = Random::new(18);
+    let levels_off: Vec<f64> = (0..60)
+        .map(|day| 20.0 + 60.0 * (-f64::from(day) / 12.0).exp() + 6.0 * random.normal())
+        .collect();
+    assert!(decline(&levels_off).alarm, "{:?}", decline(&levels_off));
 }
 
 #[test]
