@@ -18,8 +18,10 @@ pub const CUSUM_K: f64 = 0.5;
 pub const CUSUM_H: f64 = 7.0;
 /// Less than this share of the squares beside the line is rounding.
 const LEAST_SHARE: f64 = 1e-20;
+/// From so many scores on each half has a line of its own.
+const TWO_LINES: usize = 40;
 /// Autocorrelation beyond this cannot be told from a level that moves.
-const AUTOCORRELATION_LIMIT: f64 = 0.5;
+const AUTOCORRELATION_LIMIT: f64 = 0.9;
 /// Earlier sessions a z needs before it counts for CUSUM: below it a t has so few degrees of
 /// freedom that its z says little.
 pub const CUSUM_BASELINE: usize = 5;
@@ -361,45 +363,57 @@ impl Watch {
 }
 
 /// The limit of the sum: h·(1 + r)/(1 − r), with r the lag-one autocorrelation of the scores looked
-/// back on about their straight line, within 0 and 0.5.
+/// back on, each half about its straight line, within 0 and 0.9.
 ///
 /// The run length of a CUSUM without change depends on k·h over the long-run variance of a step
 /// (Siegmund 1985, §2.6), and with r that is (1 + r)/(1 − r) times as large (Bartlett 1935). The
-/// line is taken out so that a decline does not raise the limit of its own alarm.
+/// lines are taken out so that a decline does not raise the limit of its own alarm, two of them so
+/// that it may level off.
 pub fn decline_limit(scores: &[f64]) -> f64 {
     let r = autocorrelation(scores).clamp(0.0, AUTOCORRELATION_LIMIT);
     CUSUM_H * (1.0 + r) / (1.0 - r)
 }
 
-/// About the least-squares line, with the bias of so few values put back, (2 + 4r)/n (Kendall 1954
-/// for a mean; twice for a line, as simulated). 0 where nothing is left beside the line.
+/// About least-squares lines, one through each half of enough values, with the bias of so few values
+/// put back, (2 + 4r)/n a line (Kendall 1954 for a mean; twice for a line, as simulated). 0 where
+/// nothing is left beside the lines.
 fn autocorrelation(scores: &[f64]) -> f64 {
-    let n = scores.len() as f64;
     if scores.len() < 4 || scores.iter().any(|score| !score.is_finite()) {
         return 0.0;
     }
-    let mean = scores.iter().map(|score| score / n).sum::<f64>();
-    let place = |i: usize| i as f64 - 0.5 * (n - 1.0);
+    let (one, other) = match scores.len() {
+        n if n < TWO_LINES => (scores, &scores[n..]),
+        n => scores.split_at(n / 2),
+    };
+    let halves = [about_line(one), about_line(other)];
     let squares = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
-    let about_mean: Vec<f64> = scores.iter().map(|score| score - mean).collect();
-    let along: f64 = about_mean
-        .iter()
-        .enumerate()
-        .map(|(i, d)| place(i) * d)
-        .sum();
-    let slope = along / (n * (n * n - 1.0) / 12.0);
-    let about_line: Vec<f64> = about_mean
-        .iter()
-        .enumerate()
-        .map(|(i, d)| d - slope * place(i))
-        .collect();
-    let left = squares(&about_line);
+    let left = squares(&halves[0]) + squares(&halves[1]);
     // What is left of a perfect line is rounding.
     if left <= LEAST_SHARE * squares(scores) {
         return 0.0;
     }
-    let r: f64 = about_line.windows(2).map(|d| d[0] * d[1]).sum::<f64>() / left;
-    finite(r + (2.0 + 4.0 * r.max(0.0)) / n)
+    let neighbours = |values: &[f64]| values.windows(2).map(|d| d[0] * d[1]).sum::<f64>();
+    let r = (neighbours(&halves[0]) + neighbours(&halves[1])) / left;
+    let lines = halves.iter().filter(|half| !half.is_empty()).count() as f64;
+    finite(r + (2.0 + 4.0 * r.max(0.0)) * lines / scores.len() as f64)
+}
+
+/// What is left of values beside their least-squares line over their places.
+fn about_line(values: &[f64]) -> Vec<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|value| value / n).sum::<f64>();
+    let place = |i: usize| i as f64 - 0.5 * (n - 1.0);
+    let along: f64 = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| place(i) * (value - mean))
+        .sum();
+    let slope = along / (n * (n * n - 1.0) / 12.0);
+    values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| value - mean - slope * place(i))
+        .collect()
 }
 
 /// Each value's z against all values before it, as [`Watch`] sees it.

@@ -31,8 +31,6 @@ const ROUNDS: usize = 3;
 const SLOPE_PENALTY: f64 = 1.0;
 /// Largest slope of a modality's evidence.
 const SLOPE_LIMIT: f64 = 2.0;
-/// Sessions of one person that are taken as one when the error of a gain is estimated.
-const STRETCH: usize = 10;
 /// Limit of a weight in a specification.
 const WEIGHT_LIMIT: f64 = 100.0;
 
@@ -421,13 +419,16 @@ impl LeftOut {
     /// `alone` by more than chance would, near 1 where they gain far more.
     ///
     /// Chance is a nat a slope (Akaike 1974) and [`ONE_SIDED`] standard errors of the gain over
-    /// clusters, since sessions that lie together are not independent; what is left is shrunk by the
+    /// people, since one person's sessions are not independent; what is left is shrunk by the
     /// positive-part rule (James & Stein 1961; Efron & Morris 1973), so that it grows from 0 and does
     /// not jump.
+    ///
+    /// One person's evidence comes from weights of only the beginning of their time and says too
+    /// little of what all of it will teach: a gain beyond the nats is believed as it is.
     fn held(&self, slopes: &[f64; 4], alone: &LeftOut) -> f64 {
         let gains: Vec<f64> = self
-            .clusters()
-            .zip(alone.clusters())
+            .people()
+            .zip(alone.people())
             .map(|(with, without)| {
                 let pairs = with.iter().zip(without);
                 pairs
@@ -441,12 +442,14 @@ impl LeftOut {
         let n = gains.len() as f64;
         let there = |m: &usize| self.sessions.iter().any(|s| s.raw[*m].is_some());
         let total = gains.iter().sum::<f64>();
-        let mean = total / n;
-        let squares: f64 = gains.iter().map(|gain| (gain - mean).powi(2)).sum();
-        let error = (squares * n / (n - 1.0)).sqrt();
         let beyond = total - (0..4).filter(there).count() as f64;
-        let error = ONE_SIDED * error;
-        // Without a second cluster the error is not a number, and nothing is known to hold.
+        let error = if gains.len() == 1 {
+            0.0
+        } else {
+            let mean = total / n;
+            let squares: f64 = gains.iter().map(|gain| (gain - mean).powi(2)).sum();
+            ONE_SIDED * (squares * n / (n - 1.0)).sqrt()
+        };
         if beyond > 0.0 && error < beyond {
             1.0 - (error / beyond).powi(2)
         } else {
@@ -454,20 +457,9 @@ impl LeftOut {
         }
     }
 
-    /// The sessions of each person; of one person stretches of [`STRETCH`] sessions.
-    fn clusters(&self) -> impl Iterator<Item = &[OutOfFold]> {
-        let one = self
-            .sessions
-            .iter()
-            .all(|s| s.person == self.sessions[0].person);
-        let mut place = 0;
-        self.sessions.chunk_by(move |x, y| {
-            place += 1;
-            if one && place % STRETCH == 0 {
-                return false;
-            }
-            x.person == y.person
-        })
+    /// The sessions of each person.
+    fn people(&self) -> impl Iterator<Item = &[OutOfFold]> {
+        self.sessions.chunk_by(|x, y| x.person == y.person)
     }
 
     /// The calibrations these people would have of this modality, for the spread of them.
