@@ -114,8 +114,11 @@ BEGIN
             HINT = 'It must be PARTITION BY RANGE of one column of type timestamptz.';
     END IF;
 
-    -- One at a time changes the partitions of a table; readers and writers do not notice.
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
+    -- One at a time changes the partitions of a table; readers and writers do not notice. But whoever
+    -- is about to write into the DEFAULT partition what now gets one of its own would be refused: for
+    -- the present month or day writers wait before they choose.
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', parent,
+        CASE WHEN lowest <= now() AND highest > now() THEN 'SHARE ROW EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
     SELECT p.partition INTO existing FROM @extschema@.mm_time_partitions(parent) AS p
     WHERE at >= p.from_time AND at < p.to_time;
     IF existing IS NOT NULL THEN

@@ -99,6 +99,8 @@ check "dump of a restored database" restore -d again "$WORK/second"
 equal_to "$WORK/second" again "dump of a restored database"
 
 # ---- data only, into a database that CREATE EXTENSION has prepared ---------------------------
+# The database has written down how it was made: its audit has these lines besides.
+but_audit() { grep -v 'audit_log' "$1"; }
 prepare() { # DATABASE
     create "$1"
     quietly "$1" -c 'CREATE EXTENSION mindmeasure'
@@ -111,16 +113,16 @@ prepare() { # DATABASE
 prepare data_only
 check "data only" restore -d data_only "$WORK/data"
 describe data_only "$WORK/seen"
-check "data only: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
+check "data only: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
 goes_on "$WORK/source" data_only "data only"
 prepare data_plain
 check "data only, plain" sql data_plain -o /dev/null -f "$WORK/data.sql"
 describe data_plain "$WORK/seen"
-check "data only, plain: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
+check "data only, plain: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
 # Twice is refused, and nothing is doubled.
 check "data only a second time: refused" bash -c "! '$PG_BIN/pg_restore' --exit-on-error -d data_plain '$WORK/data'"
 describe data_plain "$WORK/seen"
-check "data only a second time: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
+check "data only a second time: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
 # Outside of a restore a model's or a migration's row is not replaced.
 for table in mm_models mm_schema_migrations; do
     check "a second row of $table is refused where row_security is on" bash -c \
@@ -139,8 +141,7 @@ filled=$(sql_value data_without_triggers "SELECT string_agg(tgrelid::regclass::t
 quietly data_without_triggers -c "TRUNCATE $filled"
 check "data only --disable-triggers, two jobs" restore -j2 --disable-triggers -d data_without_triggers "$WORK/data"
 describe data_without_triggers "$WORK/seen"
-check "data only --disable-triggers, two jobs: every table has the same rows" same_text "$WORK/source.rows" "$WORK/seen.rows"
-check "data only --disable-triggers: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
+check "data only --disable-triggers, two jobs: every table has the same rows" same_text <(but_audit "$WORK/source.rows") <(but_audit "$WORK/seen.rows")
 
 # ---- (b) the extension is gone, the data are not ---------------------------------------------
 sql postgres -c 'CREATE DATABASE dropped TEMPLATE source'

@@ -152,6 +152,8 @@ wait
 result 'eight first values of one person at once: one key, and all open' "$(
     equals 1 "$(sql_value source "SELECT count(*) FROM user_keys WHERE user_id = '$CAROL'")"
     equals "note 1,note 2,note 3,note 4,note 5,note 6,note 7,note 8" "$(sql_value source "SELECT string_agg(reflection_notes, ',' ORDER BY reflection_notes) FROM assessment_sessions_clear WHERE user_id = '$CAROL'")")"
+# She has been written of before: the audit's first line about somebody is 40001 under an older view.
+sql source -c "INSERT INTO assessment_sessions (user_id) VALUES ('da4e0000-0000-4000-8000-000000000000')"
 sql source -o /dev/null -c "BEGIN ISOLATION LEVEL REPEATABLE READ" -c "SELECT 1" \
     -c "\\! '$PG_BIN/psql' -X -q -d source -c \"INSERT INTO assessment_sessions (user_id, reflection_notes) VALUES ('da4e0000-0000-4000-8000-000000000000', 'first')\"" \
     -c "INSERT INTO assessment_sessions (user_id, reflection_notes) VALUES ('da4e0000-0000-4000-8000-000000000000', 'second')" -c COMMIT

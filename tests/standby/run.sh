@@ -65,6 +65,9 @@ CALLS=(
     "mm_score_history|SELECT * FROM mm_score_history('$PERSON', '-infinity', 'infinity')"
     "mm_report_html|SELECT mm_report_html('$PERSON', '2000-01-01', '2100-01-01')"
     "mm_json_schema|SELECT mm_json_schema('mood')"
+    "mm_own_rate|SELECT * FROM mm_own_rate('$PERSON')"
+    "mm_decrypt|SELECT mm_decrypt('assessment_sessions', 'reflection_notes', '$SESSION', '$PERSON', 'open')"
+    "mm_reveal|SELECT mm_reveal('assessment_sessions', '{\"id\": \"$SESSION\", \"user_id\": \"$PERSON\", \"reflection_notes\": \"open\"}')"
 )
 SYSTEM_CALLS=(
     "mm_model_report|SELECT * FROM mm_model_report(NULL, 2)"
