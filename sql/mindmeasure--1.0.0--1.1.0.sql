@@ -1,24 +1,94 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    opened jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
 BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
+        -- A JSON null may be NULL or a document: neither is sealed.
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN opened;
 END;
 $$;
 
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
+    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
+
+CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    sealed jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    IF NOT @extschema@.mm_encryption_on() THEN
+        RETURN row_data;
+    END IF;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
+            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
+                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
+    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
+
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -61,39 +131,757 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
     'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
 
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
+CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
+    found_subject uuid;
 BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
+    SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
+    IF found_subject IS NULL AND make AND person IS NOT NULL THEN
+        INSERT INTO @extschema@.audit_subjects (user_id) VALUES (person)
+        ON CONFLICT (user_id) DO NOTHING RETURNING subject INTO found_subject;
+        IF found_subject IS NULL THEN
+            SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
+        END IF;
+    END IF;
+    RETURN found_subject;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit_subject(uuid, boolean) IS
+    'The pseudonym under which audit_log names a person; make: one is made where there is none.';
+
+CREATE FUNCTION @extschema@.mm_audit(action text, table_name text, subject uuid, detail jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- An erasure must not give the person it has just forgotten a new pseudonym.
+    make CONSTANT boolean := action NOT LIKE 'ERASE%';
+    person uuid;
+BEGIN
+    -- A worker's claims may name somebody who is no UUID: that is nobody, and no error of what it does.
+    BEGIN
+        person := auth.uid();
+    EXCEPTION WHEN data_exception THEN
+        person := NULL;
+    END;
+    INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, detail)
+    VALUES (action, table_name, @extschema@.mm_audit_subject(subject, make), @extschema@.mm_audit_subject(person, make), detail);
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS
+    'Writes a line of audit_log for a function that audits itself (DECRYPT, EXPORT, ERASE, RESTORE, ARCHIVE …): subject is the person whose rows were met, detail what else is worth knowing, never data. For the extension''s own functions: nobody else may call it.';
+
+CREATE FUNCTION @extschema@.mm_audit_statement() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_audit_statement';
+
+COMMENT ON FUNCTION @extschema@.mm_audit_statement() IS
+    'Trigger after a statement: one line of audit_log a person whose rows it wrote, with the ids of the first 100 rows and, for an UPDATE, the names of the changed columns. Argument scored: none where scoring writes. None where the owner moves rows to the archive (mindmeasure.moving_to_archive) either: that has a line of its own.';
+
+CREATE FUNCTION @extschema@.mm_audit_table(relation regclass, scored boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    event text[];
+BEGIN
+    FOREACH event SLICE 1 IN ARRAY ARRAY[
+        ['INSERT', 'REFERENCING NEW TABLE AS new_rows'],
+        ['UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'],
+        ['DELETE', 'REFERENCING OLD TABLE AS old_rows'],
+        ['TRUNCATE', '']] LOOP
+        -- No WHEN: Postgres parses it anew for every statement, which costs more than the call.
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_audit_statement(%s)',
+            'audit_' || lower(event[1]), event[1], relation, event[2], CASE WHEN scored THEN quote_literal('scored') END);
     END LOOP;
 END;
 $$;
 
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_audit_table(regclass, boolean) IS
+    'Puts a table under the audit: four statement-level triggers, audit_insert, audit_update, audit_delete, audit_truncate. scored: the table is written with every score, of which fusion_outputs tells already, so only others than scoring leave a line. For an application''s own tables too; a column user_id says whose rows they are.';
+
+CREATE FUNCTION @extschema@.mm_refuse_rewriting() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '%: is append-only', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+              HINT = 'What was written down stays. Retention takes away whole partitions once they are old enough.';
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
+    'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+
+CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT sha256(convert_to((jsonb_strip_nulls(line - 'id' - 'detail') || jsonb_build_object('detail', line -> 'detail'))::text, 'UTF8'))
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit_digest(jsonb) IS
+    'SHA-256 of a line of audit_log, given as to_jsonb(line) with TimeZone UTC; its id does not count.';
+
+CREATE FUNCTION @extschema@.mm_audit_root(ids bigint[], row_hashes bytea[]) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT sha256(convert_to(string_agg(u.id || ':' || encode(u.hash, 'hex'), ',' ORDER BY u.position), 'UTF8'))
+    FROM unnest(ids, row_hashes) WITH ORDINALITY AS u (id, hash, position)
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit_root(bigint[], bytea[]) IS
+    'SHA-256 over the ids and hashes of a block''s lines, in their order.';
+
+CREATE FUNCTION @extschema@.mm_audit_block_hash(
+    number bigint, sealed_at timestamptz, month date, horizon xid8, row_count integer, root bytea, previous_hash bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT sha256(convert_to(concat_ws('|', number, (extract(epoch FROM sealed_at) * 1000000)::bigint, month - DATE '2000-01-01',
+        horizon::text, row_count, encode(root, 'hex'), encode(previous_hash, 'hex')), 'UTF8'))
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit_block_hash(bigint, timestamptz, date, xid8, integer, bytea, bytea) IS
+    'SHA-256 of a block of audit_blocks.';
+
+CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at timestamptz, hash bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    -- The share of the audit that is not sealed yet is small, which the planner cannot know; its penalty would call for JIT.
+    SET enable_seqscan = off SET jit = off
+    AS $$
+    WITH candidate AS MATERIALIZED (
+        SELECT a.id, a.at, to_jsonb(a) AS line FROM @extschema@.audit_log AS a
+        WHERE (a.txid::text)::bigint >= coalesce((
+            SELECT CASE WHEN b.horizon <= pg_snapshot_xmax(pg_current_snapshot()) THEN (b.horizon::text)::bigint END
+            FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1), 0)
+    )
+    SELECT c.id, c.at, @extschema@.mm_audit_digest(c.line)
+    FROM candidate AS c
+    LEFT JOIN (
+        SELECT sealed.id
+        FROM @extschema@.audit_blocks AS b CROSS JOIN LATERAL unnest(b.ids) AS sealed (id)
+        WHERE b.last_id >= (SELECT min(x.id) FROM candidate AS x)) AS s ON s.id = c.id
+    WHERE s.id IS NULL
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_unsealed_audit() IS
+    'Ids, times and hashes of the lines of audit_log that are not sealed yet. System role and auditor.';
+
+CREATE FUNCTION @extschema@.mm_keep_audit_whole() RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    open regclass;
+BEGIN
+    FOR open IN
+        SELECT i.inhrelid FROM pg_inherits AS i
+        WHERE i.inhparent = '@extschema@.audit_log'::regclass
+          AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = i.inhrelid AND t.tgname = 'keep_audit_log_whole')
+    LOOP
+        EXECUTE format('CREATE TRIGGER keep_audit_log_whole BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_refuse_rewriting()', open);
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_audit_whole() IS
+    'Lets nobody TRUNCATE a partition of audit_log that was made since the last call. Part of mm_seal_audit().';
+
+CREATE FUNCTION @extschema@.mm_seal_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    part record;
+    last_number bigint;
+    last_hash bytea;
+    sealing_time timestamptz;
+    seen xid8;
+    sealed bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_keep_audit_whole();
+    -- One at a time; readers go on.
+    LOCK TABLE @extschema@.audit_blocks IN SHARE ROW EXCLUSIVE MODE;
+    SELECT b.number, b.hash INTO last_number, last_hash FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
+    -- Taken before the lines are read: what ends in between is seen now and looked for again.
+    seen := pg_snapshot_xmin(pg_current_snapshot());
+    FOR part IN
+        SELECT l.month, array_agg(l.id ORDER BY l.id) AS ids, array_agg(l.hash ORDER BY l.id) AS hashes, count(*)::integer AS lines
+        FROM (SELECT u.id, date_trunc('month', u.at)::date AS month, u.hash,
+                     (row_number() OVER (PARTITION BY date_trunc('month', u.at) ORDER BY u.id) - 1) / 10000 AS chunk
+              FROM @extschema@.mm_unsealed_audit() AS u) AS l
+        GROUP BY l.month, l.chunk ORDER BY l.month, l.chunk
+    LOOP
+        sealing_time := clock_timestamp();
+        INSERT INTO @extschema@.audit_blocks AS b (number, sealed_at, month, horizon, row_count, first_id, last_id, ids, row_hashes, root, previous_hash, hash)
+        SELECT n.number, sealing_time, part.month, seen, part.lines, part.ids[1], part.ids[part.lines], part.ids, part.hashes, n.root, n.previous_hash,
+               @extschema@.mm_audit_block_hash(n.number, sealing_time, part.month, seen, part.lines, n.root, n.previous_hash)
+        FROM (SELECT coalesce(last_number, 0) + 1 AS number, coalesce(last_hash, ''::bytea) AS previous_hash,
+                     @extschema@.mm_audit_root(part.ids, part.hashes) AS root) AS n
+        RETURNING b.number, b.hash INTO last_number, last_hash;
+        sealed := sealed + part.lines;
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_seal_audit() IS
+    'Seals every line of audit_log that can be seen and is not sealed yet into hash-chained blocks of at most 10,000 lines of one month; returns how many lines. Lines of transactions that are still open are sealed by a later call. Run it often, e.g. hourly. System role and auditor.';
+
+CREATE FUNCTION @extschema@.mm_audit_head() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT b.number || ':' || encode(b.hash, 'hex') FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_audit_head() IS
+    'Number and hash of the newest block, to be kept where nobody who administers this database can write; mm_verify_audit(head) holds the chain against it. NULL: nothing is sealed yet. System role and auditor.';
+
+CREATE FUNCTION @extschema@.mm_verify_audit(head text DEFAULT NULL) RETURNS TABLE (block bigint, row_id bigint, problem text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    -- Months that lie wholly before this may have been taken away by retention.
+    kept_from CONSTANT date := (now() - interval '6 years')::date;
+    last record;
+BEGIN
+    IF head IS NOT NULL AND head !~ '^[1-9][0-9]{0,17}:[0-9a-f]{64}$' THEN
+        RAISE EXCEPTION 'head: must be what mm_audit_head() has returned'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'A number, a colon and 64 hexadecimal digits.';
+    END IF;
+    -- The chain.
+    RETURN QUERY
+    WITH chain AS (
+        SELECT b.*, lag(b.number) OVER (ORDER BY b.number) AS number_before, lag(b.hash) OVER (ORDER BY b.number) AS hash_before
+        FROM @extschema@.audit_blocks AS b
+    )
+    SELECT n.number, NULL::bigint, 'block missing'
+    FROM chain AS c CROSS JOIN LATERAL generate_series(coalesce(c.number_before, 0) + 1, c.number - 1) AS n (number)
+    UNION ALL
+    SELECT c.number, NULL, 'block altered'
+    FROM chain AS c
+    WHERE c.root IS DISTINCT FROM @extschema@.mm_audit_root(c.ids, c.row_hashes)
+       OR c.hash <> @extschema@.mm_audit_block_hash(c.number, c.sealed_at, c.month, c.horizon, c.row_count, c.root, c.previous_hash)
+       OR (c.row_count, c.first_id, c.last_id) IS DISTINCT FROM (cardinality(c.ids), c.ids[1], c.ids[cardinality(c.ids)])
+    UNION ALL
+    SELECT c.number, NULL, 'block does not follow the one before'
+    FROM chain AS c
+    WHERE c.number = coalesce(c.number_before, 0) + 1 AND c.previous_hash <> coalesce(c.hash_before, ''::bytea)
+    UNION ALL
+    SELECT split_part(head, ':', 1)::bigint, NULL, 'head not in the chain'
+    WHERE head IS NOT NULL AND NOT EXISTS (
+        SELECT FROM chain AS c WHERE c.number = split_part(head, ':', 1)::bigint AND encode(c.hash, 'hex') = split_part(head, ':', 2));
+    -- The lines.
+    SELECT b.horizon, b.horizon > pg_snapshot_xmax(pg_current_snapshot()) AS foreign_cluster INTO last
+    FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
+    RETURN QUERY
+    WITH line AS MATERIALIZED (
+        SELECT a.id, a.txid, @extschema@.mm_audit_digest(to_jsonb(a)) AS hash,
+               row_number() OVER (PARTITION BY a.id ORDER BY a.at) AS occurrence
+        FROM @extschema@.audit_log AS a
+    ), sealed AS MATERIALIZED (
+        SELECT b.number, b.month, u.id, u.hash
+        FROM @extschema@.audit_blocks AS b CROSS JOIN LATERAL unnest(b.ids, b.row_hashes) AS u (id, hash)
+    ), gone AS (
+        SELECT s.number, bool_and(l.id IS NULL) AND min(s.month) + interval '1 month' <= kept_from AS by_retention
+        FROM sealed AS s LEFT JOIN line AS l ON l.id = s.id GROUP BY s.number
+    )
+    SELECT s.number, s.id, 'missing'
+    FROM sealed AS s JOIN gone AS g ON g.number = s.number
+    WHERE NOT g.by_retention AND NOT EXISTS (SELECT FROM line AS l WHERE l.id = s.id)
+    UNION ALL
+    SELECT s.number, s.id, CASE WHEN EXISTS (SELECT FROM sealed AS other WHERE other.hash = l.hash) THEN 'reordered' ELSE 'altered' END
+    FROM sealed AS s JOIN line AS l ON l.id = s.id AND l.occurrence = 1
+    WHERE l.hash <> s.hash
+    UNION ALL
+    SELECT NULL, l.id, 'inserted'
+    FROM line AS l LEFT JOIN sealed AS s ON s.id = l.id
+    WHERE l.occurrence > 1 OR s.id IS NULL AND NOT last.foreign_cluster AND l.txid < last.horizon
+    ORDER BY 1, 2;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_verify_audit(text) IS
+    'What is wrong with the sealed audit, one row each; none: nothing. row_id names the line that is altered, missing, inserted or reordered, block the block that is missing, altered, or does not follow the one before. head: what mm_audit_head() returned once and was kept elsewhere; finds a chain that was cut or rewritten as a whole. Whole months older than six years may be gone. System role and auditor. Errors: 22023 head.';
+
+CREATE FUNCTION @extschema@.mm_doctor() RETURNS TABLE (check_name text, status text, detail text, fix text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $doctor$
+DECLARE
+    -- Pairs: a name, and a query of one row: status, detail, and the command that mends it.
+    checks CONSTANT text[] := ARRAY[
+    'tls', $$
+        SELECT CASE WHEN current_setting('ssl') = 'on' THEN 'ok' WHEN current_setting('listen_addresses') = '' THEN 'ok' ELSE 'error' END,
+               CASE WHEN current_setting('ssl') = 'on' THEN 'TLS is on' WHEN current_setting('listen_addresses') = '' THEN 'TLS is off, and the server listens on sockets only' ELSE 'TLS is off: rows cross the network in plain text' END,
+               'ALTER SYSTEM SET ssl = on; -- with ssl_cert_file and ssl_key_file, then SELECT pg_reload_conf();' $$,
+    'tls_protocol', $$
+        SELECT CASE current_setting('ssl_min_protocol_version') WHEN 'TLSv1.3' THEN 'ok' WHEN 'TLSv1.2' THEN 'warning' ELSE 'error' END,
+               'the lowest protocol allowed is ' || coalesce(nullif(current_setting('ssl_min_protocol_version'), ''), 'any'),
+               'ALTER SYSTEM SET ssl_min_protocol_version = ''TLSv1.3''; SELECT pg_reload_conf();' $$,
+    'client_authentication', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'pg_hba.conf lets nobody in over the network without TLS or without scram or a certificate'
+                    ELSE 'pg_hba.conf, line ' || string_agg(line_number::text, ', ' ORDER BY line_number) || ': plain text or weak authentication over the network' END,
+               'hostssl … scram-sha-256 (or cert) in ' || current_setting('hba_file') || ', then SELECT pg_reload_conf();'
+        FROM pg_hba_file_rules
+        WHERE type IN ('host', 'hostnossl', 'hostssl') AND auth_method <> 'reject' AND coalesce(address, '') NOT IN ('127.0.0.1', '::1', 'localhost')
+          AND (type <> 'hostssl' OR auth_method NOT IN ('scram-sha-256', 'cert')) $$,
+    'passwords', $$
+        SELECT CASE current_setting('password_encryption') WHEN 'scram-sha-256' THEN 'ok' ELSE 'error' END,
+               'passwords are kept as ' || current_setting('password_encryption'),
+               'ALTER SYSTEM SET password_encryption = ''scram-sha-256''; SELECT pg_reload_conf(); -- then set every password anew' $$,
+    'read_audit', $$
+        SELECT CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'error' WHEN coalesce(current_setting('pgaudit.role', true), '') <> 'mindmeasure_audit' THEN 'error' ELSE 'ok' END,
+               CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'pgaudit is not loaded: nobody writes down who reads'
+                    WHEN coalesce(current_setting('pgaudit.role', true), '') <> 'mindmeasure_audit' THEN 'pgaudit is loaded, but reads of the tables are not logged'
+                    ELSE 'reads of sensitive tables are logged' END,
+               CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'ALTER SYSTEM SET shared_preload_libraries = pgaudit; ALTER SYSTEM SET session_preload_libraries = mindmeasure; -- and restart, then SELECT @extschema@.mm_enable_read_audit();'
+                    ELSE 'SELECT @extschema@.mm_enable_read_audit(); -- as a superuser; counts from the next connection on' END $$,
+    'read_audit_person', $$
+        SELECT CASE WHEN (current_setting('session_preload_libraries') || ',' || current_setting('shared_preload_libraries')) ~ '\mmindmeasure\M' THEN 'ok' ELSE 'warning' END,
+               'mindmeasure is ' || CASE WHEN (current_setting('session_preload_libraries') || ',' || current_setting('shared_preload_libraries')) ~ '\mmindmeasure\M' THEN 'loaded with every session'
+                   ELSE 'loaded on first use: the first read of a session may lack the person in pgaudit''s line' END,
+               'ALTER SYSTEM SET session_preload_libraries = mindmeasure; SELECT pg_reload_conf();' $$,
+    'log_content', $$
+        SELECT CASE WHEN current_setting('log_statement') IN ('mod', 'all') OR current_setting('log_parameter_max_length_on_error') <> '0'
+                         OR current_setting('log_min_duration_statement') <> '-1' AND current_setting('log_parameter_max_length') <> '0' THEN 'warning' ELSE 'ok' END,
+               CASE WHEN current_setting('log_statement') IN ('mod', 'all') OR current_setting('log_parameter_max_length_on_error') <> '0'
+                         OR current_setting('log_min_duration_statement') <> '-1' AND current_setting('log_parameter_max_length') <> '0'
+                    THEN 'statements or their parameters are logged: personal data reach the log' ELSE 'neither statements nor their parameters are logged' END,
+               'ALTER SYSTEM SET log_statement = ''ddl''; ALTER SYSTEM SET log_parameter_max_length = 0; ALTER SYSTEM SET log_parameter_max_length_on_error = 0; SELECT pg_reload_conf();' $$,
+    'archiving', $$
+        SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'error'
+                    WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'error'
+                    WHEN last_archived_time IS NULL OR last_archived_time < now() - interval '1 day' THEN 'warning' ELSE 'ok' END,
+               CASE WHEN current_setting('archive_mode') = 'off' THEN 'WAL is not archived: no restore to a point in time'
+                    WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'archiving fails since ' || last_failed_time
+                    WHEN last_archived_time IS NULL THEN 'nothing has been archived yet' ELSE 'last archived at ' || last_archived_time END,
+               CASE WHEN current_setting('archive_mode') = 'off' THEN 'ALTER SYSTEM SET archive_mode = on; -- with archive_command of deploy/, and restart'
+                    ELSE 'SELECT pg_switch_wal(); -- and look at the log for what archive_command says' END
+        FROM pg_stat_archiver $$,
+    'checksums', $$
+        SELECT CASE current_setting('data_checksums') WHEN 'on' THEN 'ok' ELSE 'error' END,
+               'data checksums are ' || current_setting('data_checksums'),
+               'pg_checksums --enable -D ' || current_setting('data_directory') || ' -- with the server stopped' $$,
+    'key_files', $$
+        SELECT CASE WHEN bool_or(k.problem IS NOT NULL) THEN 'error' ELSE 'ok' END,
+               coalesce(string_agg(k.setting || ' ' || k.problem, '; ') FILTER (WHERE k.problem IS NOT NULL), 'files with keys that are set are the server''s alone'),
+               'chown postgres FILE; chmod 600 FILE'
+        FROM @extschema@.mm_key_files() AS k $$,
+    'verified_identity', $$
+        SELECT CASE WHEN current_setting('mindmeasure.require_verified_identity', true) IS DISTINCT FROM 'on' THEN 'warning' WHEN p.ours THEN 'ok' ELSE 'error' END,
+               CASE WHEN current_setting('mindmeasure.require_verified_identity', true) IS DISTINCT FROM 'on' THEN 'a client that can run SQL can say that it speaks for anybody'
+                    WHEN p.ours THEN 'only verified tokens say for whom a request speaks'
+                    ELSE 'auth.uid() is not of mindmeasure: mm_set_identity() and mindmeasure.require_verified_identity have no effect' END,
+               CASE WHEN p.ours THEN 'ALTER SYSTEM SET mindmeasure.jwt_keys_file = ''…''; ALTER SYSTEM SET mindmeasure.require_verified_identity = on; SELECT pg_reload_conf(); -- once the application calls mm_set_identity()'
+                    ELSE 'Let nobody but the gateway that sets the claims connect as a user.' END
+        FROM (SELECT p.prosrc = 'mm_current_person_wrapper' AS ours FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'auth' AND p.proname = 'uid' AND p.pronargs = 0) AS p $$,
+    'row_security', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'on for every table and partition' ELSE 'off for ' || string_agg(oid::regclass::text, ', ' ORDER BY oid::regclass::text) END,
+               coalesce(string_agg(format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', oid::regclass), ' ' ORDER BY oid::regclass::text), 'ALTER TABLE … ENABLE ROW LEVEL SECURITY;')
+        FROM pg_class WHERE relowner = 'mindmeasure_owner'::regrole AND relkind IN ('r', 'p') AND NOT relrowsecurity $$,
+    'views', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'no view on our tables reads with its owner''s rights' ELSE 'read with their owner''s rights, past row-level security: ' || string_agg(v.oid::regclass::text, ', ' ORDER BY v.oid::regclass::text) END,
+               coalesce(string_agg(format('ALTER VIEW %s SET (security_invoker = true);', v.oid::regclass), ' ' ORDER BY v.oid::regclass::text), 'ALTER VIEW … SET (security_invoker = true);')
+        FROM pg_class AS v
+        WHERE v.relkind IN ('v', 'm') AND coalesce(array_to_string(v.reloptions, ','), '') !~ 'security_invoker=(true|on|1)'
+          AND EXISTS (SELECT FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+                      JOIN pg_class AS t ON t.oid = d.refobjid
+                      WHERE r.ev_class = v.oid AND t.relowner = 'mindmeasure_owner'::regrole AND t.relkind IN ('r', 'p')) $$,
+    'partition_grants', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'no partition can be read past its parent' ELSE 'granted directly: ' || string_agg(DISTINCT c.oid::regclass::text, ', ') END,
+               coalesce(string_agg(DISTINCT format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ' '), 'REVOKE ALL ON … FROM …;')
+        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relispartition AND c.relkind IN ('r', 'p') AND a.grantee <> c.relowner $$,
+    'public_grants', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'PUBLIC and anon have nothing' ELSE 'PUBLIC or anon may use ' || string_agg(g.object, ', ' ORDER BY g.object) END,
+               coalesce(string_agg(format('REVOKE ALL ON %s FROM %s;', g.object, g.who), ' ' ORDER BY g.object), 'REVOKE ALL ON … FROM PUBLIC, anon;')
+        FROM (SELECT DISTINCT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS who
+              FROM (SELECT 'TABLE ' || c.oid::regclass AS object, c.relacl AS acl FROM pg_class AS c
+                    WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relkind IN ('r', 'p', 'v', 'm')
+                    UNION ALL
+                    SELECT 'FUNCTION ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc AS p
+                    JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+                    JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure') AS o
+              CROSS JOIN LATERAL aclexplode(o.acl) AS a
+              WHERE a.grantee = 0 OR a.grantee = to_regrole('anon')) AS g $$,
+    'truncate', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'nobody but the owner may empty a table' ELSE 'may be emptied by others: ' || string_agg(DISTINCT c.oid::regclass::text, ', ') END,
+               coalesce(string_agg(DISTINCT format('REVOKE TRUNCATE ON %s FROM %s;', c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ' '), 'REVOKE TRUNCATE ON … FROM …;')
+        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relkind IN ('r', 'p') AND a.privilege_type = 'TRUNCATE' AND a.grantee <> c.relowner $$,
+    'function_owners', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'no function runs with a superuser''s rights or a search_path of the caller''s' ELSE 'owner or search_path is wrong: ' || string_agg(p.oid::regprocedure::text, ', ') END,
+               coalesce(string_agg(format('ALTER FUNCTION %s OWNER TO mindmeasure_owner;', p.oid::regprocedure), ' '), 'ALTER FUNCTION … OWNER TO mindmeasure_owner;')
+        FROM pg_proc AS p
+        JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure'
+        WHERE p.prosecdef AND (p.proowner <> 'mindmeasure_owner'::regrole OR NOT EXISTS (
+            SELECT FROM unnest(p.proconfig) AS c WHERE c ~ '^search_path=pg_catalog, pg_temp$')) $$,
+    'table_owners', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'nobody logs in as the owner of the tables' ELSE 'can become the owner of the tables: ' || string_agg(r.rolname, ', ') END,
+               coalesce(string_agg(format('REVOKE mindmeasure_owner FROM %I;', r.rolname), ' '), 'REVOKE mindmeasure_owner FROM …;')
+        FROM pg_roles AS r
+        WHERE r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, 'mindmeasure_owner', 'MEMBER') $$,
+    'bypass', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'no role that speaks for people or auditors passes by row-level security' ELSE 'pass by row-level security: ' || string_agg(r.rolname, ', ') END,
+               coalesce(string_agg(format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS;', r.rolname), ' '), 'ALTER ROLE … NOBYPASSRLS;')
+        FROM pg_roles AS r
+        WHERE (r.rolsuper OR r.rolbypassrls) AND EXISTS (
+            SELECT FROM pg_auth_members AS m WHERE m.member = r.oid AND m.roleid IN ('mindmeasure_user'::regrole, 'mindmeasure_auditor'::regrole)) $$,
+    'triggers', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'every trigger is enabled' ELSE 'disabled: ' || string_agg(t.tgname || ' on ' || t.tgrelid::regclass, ', ') END,
+               coalesce(string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname), ' '), 'ALTER TABLE … ENABLE TRIGGER …;')
+        FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND t.tgenabled IN ('D', 'R') AND NOT t.tgisinternal $$,
+    'partitions_ahead', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+               CASE WHEN count(*) = 0 THEN 'next month has its partitions' ELSE 'no partition for next month: ' || string_agg(p.oid::regclass::text, ', ') END,
+               'SELECT @extschema@.mm_ensure_partitions();'
+        FROM pg_class AS p
+        WHERE p.oid IN (to_regclass('@extschema@.audit_log'), to_regclass('@extschema@.assessment_sessions')) AND p.relkind = 'p'
+          AND NOT EXISTS (
+              SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+              CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') AS bound
+              WHERE i.inhparent = p.oid AND now() + interval '1 month' >= bound[1]::timestamptz AND now() + interval '1 month' < bound[2]::timestamptz) $$,
+    'jobs', $$
+        SELECT CASE WHEN j.missing IS NULL THEN 'ok' ELSE 'warning' END,
+               CASE WHEN to_regclass('cron.job') IS NULL THEN 'pg_cron is not here: something else has to run ' ELSE 'pg_cron does not run ' END || coalesce(j.missing, 'nothing'),
+               CASE WHEN to_regclass('cron.job') IS NULL THEN 'CREATE EXTENSION pg_cron; ' ELSE '' END || 'SELECT * FROM @extschema@.mm_schedule_jobs();'
+        FROM (SELECT string_agg(m.job, ', ') AS missing FROM @extschema@.mm_jobs() AS m
+              -- A table that may not be there can only be named in a text.
+              WHERE to_regclass('cron.job') IS NULL OR position(m.job IN query_to_xml('SELECT jobname FROM cron.job WHERE active', false, false, '')::text) = 0) AS j $$,
+    'backups', $$
+        SELECT CASE WHEN bool_or(t.late) THEN 'error' WHEN count(*) = 0 THEN 'error' ELSE 'ok' END,
+               coalesce(string_agg(format('%s: %s', t.tier, t.at), ', ' ORDER BY t.tier), 'none has ever succeeded'),
+               'deploy/backup/backup.sh ' || coalesce(string_agg(t.tier, ' ') FILTER (WHERE t.late), 'daily')
+        FROM (SELECT m[1] AS tier, to_timestamp(m[2]::bigint) AS at,
+                     to_timestamp(m[2]::bigint) < now() - CASE m[1] WHEN 'daily' THEN interval '26 hours' WHEN 'weekly' THEN interval '8 days' ELSE interval '367 days' END AS late
+              FROM regexp_matches(pg_read_file(coalesce(nullif(current_setting('mindmeasure.backup_status_file', true), ''), '/var/lib/mindmeasure/backup.prom')),
+                   'mindmeasure_backup_last_success_seconds\{tier="(\w+)"\} (\d+)', 'g') AS m) AS t $$,
+    'unencrypted_rows', $$
+        SELECT CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'warning' WHEN sum(u.rows) > 0 THEN 'error' ELSE 'ok' END,
+               CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'no key file is set: sensitive fields are stored as they come, and in backups too'
+                    WHEN sum(u.rows) > 0 THEN 'rows with open values: ' || string_agg(u.table_name || ' ' || u.rows, ', ') FILTER (WHERE u.rows > 0) ELSE 'every sensitive field is encrypted' END,
+               CASE WHEN NOT @extschema@.mm_encryption_on() THEN format('ALTER DATABASE %I SET mindmeasure.key_file = ''…''; -- docs/encryption.md', current_database()) ELSE 'CALL @extschema@.mm_encrypt_existing();' END
+        FROM @extschema@.mm_unencrypted_rows() AS u $$,
+    'schema_version', $$
+        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
+               CASE WHEN count(*) = 0 THEN 'the tables are what this version expects' ELSE 'migrations not applied: ' || string_agg(m.version::text, ', ' ORDER BY m.version) END,
+               'SELECT * FROM @extschema@.mm_migrate();'
+        FROM @extschema@.mm_expected_migrations() AS m
+        WHERE NOT EXISTS (SELECT FROM @extschema@.mm_schema_migrations AS s WHERE s.version = m.version) $$,
+    'extension_version', $$
+        SELECT CASE WHEN e.default_version = e.installed_version THEN 'ok' ELSE 'warning' END,
+               'version ' || e.installed_version || CASE WHEN e.default_version = e.installed_version THEN '' ELSE ', the server has ' || e.default_version END,
+               'ALTER EXTENSION mindmeasure UPDATE;'
+        FROM pg_available_extensions AS e WHERE e.name = 'mindmeasure' $$,
+    'audit_sealed', $$
+        SELECT CASE WHEN min(u.at) < now() - interval '1 day' THEN 'warning' ELSE 'ok' END,
+               CASE WHEN count(*) = 0 THEN 'every line of the audit is sealed' ELSE count(*) || ' lines of the audit are not sealed, the oldest of ' || min(u.at) END,
+               'SELECT @extschema@.mm_seal_audit();'
+        FROM @extschema@.mm_unsealed_audit() AS u $$
+    ];
+BEGIN
+    FOR i IN 1 .. cardinality(checks) BY 2 LOOP
+        check_name := checks[i];
+        BEGIN
+            EXECUTE checks[i + 1] INTO STRICT status, detail, fix;
+            IF status = 'ok' THEN
+                fix := NULL;
+            END IF;
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                status := 'unknown';
+                detail := 'this role may not look: ' || SQLERRM;
+                fix := 'Run SELECT * FROM @extschema@.mm_doctor() as a superuser, or GRANT pg_monitor to this role.';
+            WHEN OTHERS THEN
+                status := 'unknown';
+                detail := 'cannot be looked at: ' || SQLERRM;
+                fix := 'Look at it by hand; docs/security.md says what it promises.';
+        END;
+        RETURN NEXT;
+    END LOOP;
+END;
+$doctor$;
+
+COMMENT ON FUNCTION @extschema@.mm_doctor() IS
+    'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
+
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    relation regclass;
+    granted bigint := 0;
+BEGIN
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
+    END IF;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
+    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together.
+    batch_size CONSTANT integer := 200;
+    people CURSOR FOR
+        SELECT r.user_id,
+               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
+               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
+               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
+        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
+        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
+    person record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    one record;
+    left_over uuid[];
+    done integer;
+    scored bigint := 0;
+    taken integer := 0;
+    state text;
+    reason text;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF max_sessions IS NULL OR max_sessions < 1 THEN
+        RAISE EXCEPTION 'max_sessions: must be 1 or more'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
+    END IF;
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
+        LOOP
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
+            EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
+               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
+               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
+               array_agg(r.id ORDER BY r.place) AS all_sessions,
+               array_agg(r.at ORDER BY r.place) AS all_times,
+               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
+               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
+        INTO together
+        FROM ready AS r;
+
+        left_over := '{}';
+        IF together.sessions IS NOT NULL THEN
+            BEGIN
+                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
+            EXCEPTION WHEN OTHERS THEN
+                -- One of them; which one is found out below.
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
+                left_over := together.sessions;
+            END;
+            done := cardinality(together.sessions) - cardinality(left_over);
+            scored := scored + done;
+            taken := taken + done;
+        END IF;
+
+        FOR one IN
+            SELECT w.id AS session_id, w.at AS created_at, w.refresh
+            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
+            WHERE w.id = ANY (left_over || together.mixed)
+            ORDER BY w.place
+        LOOP
+            BEGIN
+                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                scored := scored + 1;
+                taken := taken + 1;
+            EXCEPTION WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                -- sessions cannot use up every batch.
+                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                ELSE
+                    taken := taken + 1;
+                    UPDATE @extschema@.assessment_sessions AS s
+                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                END IF;
+            END;
+        END LOOP;
+    END LOOP;
+    CLOSE people;
+    RETURN scored;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_make_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -128,8 +916,11 @@ BEGIN
             HINT = 'It must be PARTITION BY RANGE of one column of type timestamptz.';
     END IF;
 
-    -- One at a time changes the partitions of a table; readers and writers do not notice.
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
+    -- One at a time changes the partitions of a table; readers and writers do not notice. But whoever
+    -- is about to write into the DEFAULT partition what now gets one of its own would be refused: for
+    -- the present month or day writers wait before they choose.
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', parent,
+        CASE WHEN lowest <= now() AND highest > now() THEN 'SHARE ROW EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
     SELECT p.partition INTO existing FROM @extschema@.mm_time_partitions(parent) AS p
     WHERE at >= p.from_time AND at < p.to_time;
     IF existing IS NOT NULL THEN
@@ -405,964 +1196,6 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
-    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 1000;
-    counts jsonb;
-    total bigint;
-    done bigint := 0;
-    step record;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
-        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
-    END IF;
-    -- Nobody writes rows of the person from here on, and nobody scores them.
-    PERFORM @extschema@.mm_close_person(user_id);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF at > clock_timestamp() THEN
-        RAISE EXCEPTION 'at: must be a time in the past'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
-    END IF;
-    IF at < @extschema@.mm_history_begins() THEN
-        RAISE EXCEPTION 'at: is before row_history begins'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
-                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
-                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
-    END IF;
-    IF NOT @extschema@.mm_person_is_known(user_id) THEN
-        RAISE EXCEPTION 'user_id: nothing is held on this person'
-            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
-    END IF;
-
-    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
-    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
-          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
-    IF NOT dry_run AND total > 0 THEN
-        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
-        PERFORM set_config('mindmeasure.restoring', 'on', true);
-        FOR step IN
-            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
-            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
-            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
-                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
-        LOOP
-            IF step.action = 'remove' THEN
-                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
-                IF step.source = 'assessment_sessions' THEN
-                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
-                    -- was missing then, and what belongs to it was there.
-                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
-                END IF;
-            ELSE
-                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
-                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
-                    ON CONFLICT (id) DO NOTHING;
-                END IF;
-                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
-                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
-                    CASE step.action WHEN 'change' THEN step.key_column END);
-            END IF;
-            done := done + 1;
-            IF done % batch = 0 THEN
-                PERFORM @extschema@.mm_progress('restore', done, total);
-            END IF;
-        END LOOP;
-        PERFORM set_config('mindmeasure.restoring', '', true);
-        -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
-        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
-        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
-        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
-        PERFORM @extschema@.mm_rescore_user(user_id);
-        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
-    END IF;
-
-    RETURN QUERY
-        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
-               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
-        ORDER BY 1;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    place record;
-    known boolean := false;
-BEGIN
-    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
-        EXIT WHEN known;
-    END LOOP;
-    RETURN known;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    found_subject uuid;
-BEGIN
-    SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
-    IF found_subject IS NULL AND make AND person IS NOT NULL THEN
-        INSERT INTO @extschema@.audit_subjects (user_id) VALUES (person)
-        ON CONFLICT (user_id) DO NOTHING RETURNING subject INTO found_subject;
-        IF found_subject IS NULL THEN
-            SELECT s.subject INTO found_subject FROM @extschema@.audit_subjects AS s WHERE s.user_id = person;
-        END IF;
-    END IF;
-    RETURN found_subject;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_subject(uuid, boolean) IS
-    'The pseudonym under which audit_log names a person; make: one is made where there is none.';
-
-CREATE FUNCTION @extschema@.mm_audit(action text, table_name text, subject uuid, detail jsonb) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    -- An erasure must not give the person it has just forgotten a new pseudonym.
-    make CONSTANT boolean := action NOT LIKE 'ERASE%';
-    person uuid;
-BEGIN
-    -- A worker's claims may name somebody who is no UUID: that is nobody, and no error of what it does.
-    BEGIN
-        person := auth.uid();
-    EXCEPTION WHEN data_exception THEN
-        person := NULL;
-    END;
-    INSERT INTO @extschema@.audit_log (action, table_name, subject, actor, detail)
-    VALUES (action, table_name, @extschema@.mm_audit_subject(subject, make), @extschema@.mm_audit_subject(person, make), detail);
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit(text, text, uuid, jsonb) IS
-    'Writes a line of audit_log for a function that audits itself (DECRYPT, EXPORT, ERASE, RESTORE, ARCHIVE …): subject is the person whose rows were met, detail what else is worth knowing, never data. For the extension''s own functions: nobody else may call it.';
-
-CREATE FUNCTION @extschema@.mm_audit_statement() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_audit_statement';
-
-COMMENT ON FUNCTION @extschema@.mm_audit_statement() IS
-    'Trigger after a statement: one line of audit_log a person whose rows it wrote, with the ids of the first 100 rows and, for an UPDATE, the names of the changed columns. Argument scored: none where scoring writes. None where the owner moves rows to the archive (mindmeasure.moving_to_archive) either: that has a line of its own.';
-
-CREATE FUNCTION @extschema@.mm_audit_table(relation regclass, scored boolean DEFAULT false) RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    event text[];
-BEGIN
-    FOREACH event SLICE 1 IN ARRAY ARRAY[
-        ['INSERT', 'REFERENCING NEW TABLE AS new_rows'],
-        ['UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'],
-        ['DELETE', 'REFERENCING OLD TABLE AS old_rows'],
-        ['TRUNCATE', '']] LOOP
-        -- No WHEN: Postgres parses it anew for every statement, which costs more than the call.
-        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_audit_statement(%s)',
-            'audit_' || lower(event[1]), event[1], relation, event[2], CASE WHEN scored THEN quote_literal('scored') END);
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_table(regclass, boolean) IS
-    'Puts a table under the audit: four statement-level triggers, audit_insert, audit_update, audit_delete, audit_truncate. scored: the table is written with every score, of which fusion_outputs tells already, so only others than scoring leave a line. For an application''s own tables too; a column user_id says whose rows they are.';
-
-CREATE FUNCTION @extschema@.mm_refuse_rewriting() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RAISE EXCEPTION '%: is append-only', TG_TABLE_NAME
-        USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
-              HINT = 'What was written down stays. Retention takes away whole partitions once they are old enough.';
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
-    'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
-
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
-
-CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT sha256(convert_to((jsonb_strip_nulls(line - 'id' - 'detail') || jsonb_build_object('detail', line -> 'detail'))::text, 'UTF8'))
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_digest(jsonb) IS
-    'SHA-256 of a line of audit_log, given as to_jsonb(line) with TimeZone UTC; its id does not count.';
-
-CREATE FUNCTION @extschema@.mm_audit_root(ids bigint[], row_hashes bytea[]) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT sha256(convert_to(string_agg(u.id || ':' || encode(u.hash, 'hex'), ',' ORDER BY u.position), 'UTF8'))
-    FROM unnest(ids, row_hashes) WITH ORDINALITY AS u (id, hash, position)
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_root(bigint[], bytea[]) IS
-    'SHA-256 over the ids and hashes of a block''s lines, in their order.';
-
-CREATE FUNCTION @extschema@.mm_audit_block_hash(
-    number bigint, sealed_at timestamptz, month date, horizon xid8, row_count integer, root bytea, previous_hash bytea) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT sha256(convert_to(concat_ws('|', number, (extract(epoch FROM sealed_at) * 1000000)::bigint, month - DATE '2000-01-01',
-        horizon::text, row_count, encode(root, 'hex'), encode(previous_hash, 'hex')), 'UTF8'))
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_block_hash(bigint, timestamptz, date, xid8, integer, bytea, bytea) IS
-    'SHA-256 of a block of audit_blocks.';
-
-CREATE FUNCTION @extschema@.mm_unsealed_audit() RETURNS TABLE (id bigint, at timestamptz, hash bytea)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    -- The share of the audit that is not sealed yet is small, which the planner cannot know; its penalty would call for JIT.
-    SET enable_seqscan = off SET jit = off
-    AS $$
-    WITH candidate AS MATERIALIZED (
-        SELECT a.id, a.at, to_jsonb(a) AS line FROM @extschema@.audit_log AS a
-        WHERE (a.txid::text)::bigint >= coalesce((
-            SELECT CASE WHEN b.horizon <= pg_snapshot_xmax(pg_current_snapshot()) THEN (b.horizon::text)::bigint END
-            FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1), 0)
-    )
-    SELECT c.id, c.at, @extschema@.mm_audit_digest(c.line)
-    FROM candidate AS c
-    LEFT JOIN (
-        SELECT sealed.id
-        FROM @extschema@.audit_blocks AS b CROSS JOIN LATERAL unnest(b.ids) AS sealed (id)
-        WHERE b.last_id >= (SELECT min(x.id) FROM candidate AS x)) AS s ON s.id = c.id
-    WHERE s.id IS NULL
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_unsealed_audit() IS
-    'Ids, times and hashes of the lines of audit_log that are not sealed yet. System role and auditor.';
-
-CREATE FUNCTION @extschema@.mm_keep_audit_whole() RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    open regclass;
-BEGIN
-    FOR open IN
-        SELECT i.inhrelid FROM pg_inherits AS i
-        WHERE i.inhparent = '@extschema@.audit_log'::regclass
-          AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = i.inhrelid AND t.tgname = 'keep_audit_log_whole')
-    LOOP
-        EXECUTE format('CREATE TRIGGER keep_audit_log_whole BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_refuse_rewriting()', open);
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_audit_whole() IS
-    'Lets nobody TRUNCATE a partition of audit_log that was made since the last call. Part of mm_seal_audit().';
-
-CREATE FUNCTION @extschema@.mm_seal_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    part record;
-    last_number bigint;
-    last_hash bytea;
-    sealing_time timestamptz;
-    seen xid8;
-    sealed bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_keep_audit_whole();
-    -- One at a time; readers go on.
-    LOCK TABLE @extschema@.audit_blocks IN SHARE ROW EXCLUSIVE MODE;
-    SELECT b.number, b.hash INTO last_number, last_hash FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
-    -- Taken before the lines are read: what ends in between is seen now and looked for again.
-    seen := pg_snapshot_xmin(pg_current_snapshot());
-    FOR part IN
-        SELECT l.month, array_agg(l.id ORDER BY l.id) AS ids, array_agg(l.hash ORDER BY l.id) AS hashes, count(*)::integer AS lines
-        FROM (SELECT u.id, date_trunc('month', u.at)::date AS month, u.hash,
-                     (row_number() OVER (PARTITION BY date_trunc('month', u.at) ORDER BY u.id) - 1) / 10000 AS chunk
-              FROM @extschema@.mm_unsealed_audit() AS u) AS l
-        GROUP BY l.month, l.chunk ORDER BY l.month, l.chunk
-    LOOP
-        sealing_time := clock_timestamp();
-        INSERT INTO @extschema@.audit_blocks AS b (number, sealed_at, month, horizon, row_count, first_id, last_id, ids, row_hashes, root, previous_hash, hash)
-        SELECT n.number, sealing_time, part.month, seen, part.lines, part.ids[1], part.ids[part.lines], part.ids, part.hashes, n.root, n.previous_hash,
-               @extschema@.mm_audit_block_hash(n.number, sealing_time, part.month, seen, part.lines, n.root, n.previous_hash)
-        FROM (SELECT coalesce(last_number, 0) + 1 AS number, coalesce(last_hash, ''::bytea) AS previous_hash,
-                     @extschema@.mm_audit_root(part.ids, part.hashes) AS root) AS n
-        RETURNING b.number, b.hash INTO last_number, last_hash;
-        sealed := sealed + part.lines;
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_seal_audit() IS
-    'Seals every line of audit_log that can be seen and is not sealed yet into hash-chained blocks of at most 10,000 lines of one month; returns how many lines. Lines of transactions that are still open are sealed by a later call. Run it often, e.g. hourly. System role and auditor.';
-
-CREATE FUNCTION @extschema@.mm_audit_head() RETURNS text
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT b.number || ':' || encode(b.hash, 'hex') FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_audit_head() IS
-    'Number and hash of the newest block, to be kept where nobody who administers this database can write; mm_verify_audit(head) holds the chain against it. NULL: nothing is sealed yet. System role and auditor.';
-
-CREATE FUNCTION @extschema@.mm_verify_audit(head text DEFAULT NULL) RETURNS TABLE (block bigint, row_id bigint, problem text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    -- Months that lie wholly before this may have been taken away by retention.
-    kept_from CONSTANT date := (now() - interval '6 years')::date;
-    last record;
-BEGIN
-    IF head IS NOT NULL AND head !~ '^[1-9][0-9]{0,17}:[0-9a-f]{64}$' THEN
-        RAISE EXCEPTION 'head: must be what mm_audit_head() has returned'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'A number, a colon and 64 hexadecimal digits.';
-    END IF;
-    -- The chain.
-    RETURN QUERY
-    WITH chain AS (
-        SELECT b.*, lag(b.number) OVER (ORDER BY b.number) AS number_before, lag(b.hash) OVER (ORDER BY b.number) AS hash_before
-        FROM @extschema@.audit_blocks AS b
-    )
-    SELECT n.number, NULL::bigint, 'block missing'
-    FROM chain AS c CROSS JOIN LATERAL generate_series(coalesce(c.number_before, 0) + 1, c.number - 1) AS n (number)
-    UNION ALL
-    SELECT c.number, NULL, 'block altered'
-    FROM chain AS c
-    WHERE c.root IS DISTINCT FROM @extschema@.mm_audit_root(c.ids, c.row_hashes)
-       OR c.hash <> @extschema@.mm_audit_block_hash(c.number, c.sealed_at, c.month, c.horizon, c.row_count, c.root, c.previous_hash)
-       OR (c.row_count, c.first_id, c.last_id) IS DISTINCT FROM (cardinality(c.ids), c.ids[1], c.ids[cardinality(c.ids)])
-    UNION ALL
-    SELECT c.number, NULL, 'block does not follow the one before'
-    FROM chain AS c
-    WHERE c.number = coalesce(c.number_before, 0) + 1 AND c.previous_hash <> coalesce(c.hash_before, ''::bytea)
-    UNION ALL
-    SELECT split_part(head, ':', 1)::bigint, NULL, 'head not in the chain'
-    WHERE head IS NOT NULL AND NOT EXISTS (
-        SELECT FROM chain AS c WHERE c.number = split_part(head, ':', 1)::bigint AND encode(c.hash, 'hex') = split_part(head, ':', 2));
-    -- The lines.
-    SELECT b.horizon, b.horizon > pg_snapshot_xmax(pg_current_snapshot()) AS foreign_cluster INTO last
-    FROM @extschema@.audit_blocks AS b ORDER BY b.number DESC LIMIT 1;
-    RETURN QUERY
-    WITH line AS MATERIALIZED (
-        SELECT a.id, a.txid, @extschema@.mm_audit_digest(to_jsonb(a)) AS hash,
-               row_number() OVER (PARTITION BY a.id ORDER BY a.at) AS occurrence
-        FROM @extschema@.audit_log AS a
-    ), sealed AS MATERIALIZED (
-        SELECT b.number, b.month, u.id, u.hash
-        FROM @extschema@.audit_blocks AS b CROSS JOIN LATERAL unnest(b.ids, b.row_hashes) AS u (id, hash)
-    ), gone AS (
-        SELECT s.number, bool_and(l.id IS NULL) AND min(s.month) + interval '1 month' <= kept_from AS by_retention
-        FROM sealed AS s LEFT JOIN line AS l ON l.id = s.id GROUP BY s.number
-    )
-    SELECT s.number, s.id, 'missing'
-    FROM sealed AS s JOIN gone AS g ON g.number = s.number
-    WHERE NOT g.by_retention AND NOT EXISTS (SELECT FROM line AS l WHERE l.id = s.id)
-    UNION ALL
-    SELECT s.number, s.id, CASE WHEN EXISTS (SELECT FROM sealed AS other WHERE other.hash = l.hash) THEN 'reordered' ELSE 'altered' END
-    FROM sealed AS s JOIN line AS l ON l.id = s.id AND l.occurrence = 1
-    WHERE l.hash <> s.hash
-    UNION ALL
-    SELECT NULL, l.id, 'inserted'
-    FROM line AS l LEFT JOIN sealed AS s ON s.id = l.id
-    WHERE l.occurrence > 1 OR s.id IS NULL AND NOT last.foreign_cluster AND l.txid < last.horizon
-    ORDER BY 1, 2;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_verify_audit(text) IS
-    'What is wrong with the sealed audit, one row each; none: nothing. row_id names the line that is altered, missing, inserted or reordered, block the block that is missing, altered, or does not follow the one before. head: what mm_audit_head() returned once and was kept elsewhere; finds a chain that was cut or rewritten as a whole. Whole months older than six years may be gone. System role and auditor. Errors: 22023 head.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
-    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together.
-    batch_size CONSTANT integer := 200;
-    people CURSOR FOR
-        SELECT r.user_id,
-               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
-               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
-               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
-        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
-        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
-    person record;
-    room integer;
-    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
-    sessions uuid[];
-    persons uuid[];
-    times timestamptz[];
-    refreshes boolean[];
-    together record;
-    one record;
-    left_over uuid[];
-    done integer;
-    scored bigint := 0;
-    taken integer := 0;
-    state text;
-    reason text;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF max_sessions IS NULL OR max_sessions < 1 THEN
-        RAISE EXCEPTION 'max_sessions: must be 1 or more'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
-    END IF;
-    OPEN people;
-    WHILE taken < max_sessions LOOP
-        sessions := '{}';
-        persons := '{}';
-        times := '{}';
-        refreshes := '{}';
-        LOOP
-            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
-            EXIT WHEN room <= 0;
-            FETCH people INTO person;
-            EXIT WHEN NOT FOUND;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-            -- All of a person's at once, up to what was asked for.
-            room := max_sessions - taken - cardinality(sessions);
-            sessions := sessions || person.sessions[1:room];
-            times := times || person.times[1:room];
-            refreshes := refreshes || person.refreshes[1:room];
-            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
-        END LOOP;
-        EXIT WHEN sessions = '{}';
-
-        -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it.
-        WITH held AS MATERIALIZED (
-            SELECT s.id, s.status
-            FROM unnest(sessions, times) AS w (id, at)
-            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
-            FOR UPDATE OF s SKIP LOCKED
-        ), seen AS (
-            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
-            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
-            LEFT JOIN held AS h ON h.id = w.id
-        ), ready AS (
-            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
-            FROM seen AS s
-            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
-        )
-        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
-               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
-               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
-               array_agg(r.id ORDER BY r.place) AS all_sessions,
-               array_agg(r.at ORDER BY r.place) AS all_times,
-               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
-               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
-        INTO together
-        FROM ready AS r;
-
-        left_over := '{}';
-        IF together.sessions IS NOT NULL THEN
-            BEGIN
-                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
-            EXCEPTION WHEN OTHERS THEN
-                -- One of them; which one is found out below.
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
-                left_over := together.sessions;
-            END;
-            done := cardinality(together.sessions) - cardinality(left_over);
-            scored := scored + done;
-            taken := taken + done;
-        END IF;
-
-        FOR one IN
-            SELECT w.id AS session_id, w.at AS created_at, w.refresh
-            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
-            WHERE w.id = ANY (left_over || together.mixed)
-            ORDER BY w.place
-        LOOP
-            BEGIN
-                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                scored := scored + 1;
-                taken := taken + 1;
-            EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                ELSE
-                    taken := taken + 1;
-                    UPDATE @extschema@.assessment_sessions AS s
-                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                END IF;
-            END;
-        END LOOP;
-    END LOOP;
-    CLOSE people;
-    RETURN scored;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
-
-CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    opened jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
-        -- A JSON null may be NULL or a document: neither is sealed.
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
-        -- Only a protected table's rows are sure to have both.
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN opened;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
-    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
-
-CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    sealed jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    IF NOT @extschema@.mm_encryption_on() THEN
-        RETURN row_data;
-    END IF;
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
-            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
-                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
-    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
-BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
-    END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
-            END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
-        END IF;
-    END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_doctor() RETURNS TABLE (check_name text, status text, detail text, fix text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-    AS $doctor$
-DECLARE
-    -- Pairs: a name, and a query of one row: status, detail, and the command that mends it.
-    checks CONSTANT text[] := ARRAY[
-    'tls', $$
-        SELECT CASE WHEN current_setting('ssl') = 'on' THEN 'ok' WHEN current_setting('listen_addresses') = '' THEN 'ok' ELSE 'error' END,
-               CASE WHEN current_setting('ssl') = 'on' THEN 'TLS is on' WHEN current_setting('listen_addresses') = '' THEN 'TLS is off, and the server listens on sockets only' ELSE 'TLS is off: rows cross the network in plain text' END,
-               'ALTER SYSTEM SET ssl = on; -- with ssl_cert_file and ssl_key_file, then SELECT pg_reload_conf();' $$,
-    'tls_protocol', $$
-        SELECT CASE current_setting('ssl_min_protocol_version') WHEN 'TLSv1.3' THEN 'ok' WHEN 'TLSv1.2' THEN 'warning' ELSE 'error' END,
-               'the lowest protocol allowed is ' || coalesce(nullif(current_setting('ssl_min_protocol_version'), ''), 'any'),
-               'ALTER SYSTEM SET ssl_min_protocol_version = ''TLSv1.3''; SELECT pg_reload_conf();' $$,
-    'client_authentication', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'pg_hba.conf lets nobody in over the network without TLS or without scram or a certificate'
-                    ELSE 'pg_hba.conf, line ' || string_agg(line_number::text, ', ' ORDER BY line_number) || ': plain text or weak authentication over the network' END,
-               'hostssl … scram-sha-256 (or cert) in ' || current_setting('hba_file') || ', then SELECT pg_reload_conf();'
-        FROM pg_hba_file_rules
-        WHERE type IN ('host', 'hostnossl', 'hostssl') AND auth_method <> 'reject' AND coalesce(address, '') NOT IN ('127.0.0.1', '::1', 'localhost')
-          AND (type <> 'hostssl' OR auth_method NOT IN ('scram-sha-256', 'cert')) $$,
-    'passwords', $$
-        SELECT CASE current_setting('password_encryption') WHEN 'scram-sha-256' THEN 'ok' ELSE 'error' END,
-               'passwords are kept as ' || current_setting('password_encryption'),
-               'ALTER SYSTEM SET password_encryption = ''scram-sha-256''; SELECT pg_reload_conf(); -- then set every password anew' $$,
-    'read_audit', $$
-        SELECT CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'error' WHEN coalesce(current_setting('pgaudit.role', true), '') <> 'mindmeasure_audit' THEN 'error' ELSE 'ok' END,
-               CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'pgaudit is not loaded: nobody writes down who reads'
-                    WHEN coalesce(current_setting('pgaudit.role', true), '') <> 'mindmeasure_audit' THEN 'pgaudit is loaded, but reads of the tables are not logged'
-                    ELSE 'reads of sensitive tables are logged' END,
-               CASE WHEN current_setting('pgaudit.log', true) IS NULL THEN 'ALTER SYSTEM SET shared_preload_libraries = pgaudit; ALTER SYSTEM SET session_preload_libraries = mindmeasure; -- and restart, then SELECT @extschema@.mm_enable_read_audit();'
-                    ELSE 'SELECT @extschema@.mm_enable_read_audit(); -- as a superuser; counts from the next connection on' END $$,
-    'read_audit_person', $$
-        SELECT CASE WHEN (current_setting('session_preload_libraries') || ',' || current_setting('shared_preload_libraries')) ~ '\mmindmeasure\M' THEN 'ok' ELSE 'warning' END,
-               'mindmeasure is ' || CASE WHEN (current_setting('session_preload_libraries') || ',' || current_setting('shared_preload_libraries')) ~ '\mmindmeasure\M' THEN 'loaded with every session'
-                   ELSE 'loaded on first use: the first read of a session may lack the person in pgaudit''s line' END,
-               'ALTER SYSTEM SET session_preload_libraries = mindmeasure; SELECT pg_reload_conf();' $$,
-    'log_content', $$
-        SELECT CASE WHEN current_setting('log_statement') IN ('mod', 'all') OR current_setting('log_parameter_max_length_on_error') <> '0'
-                         OR current_setting('log_min_duration_statement') <> '-1' AND current_setting('log_parameter_max_length') <> '0' THEN 'warning' ELSE 'ok' END,
-               CASE WHEN current_setting('log_statement') IN ('mod', 'all') OR current_setting('log_parameter_max_length_on_error') <> '0'
-                         OR current_setting('log_min_duration_statement') <> '-1' AND current_setting('log_parameter_max_length') <> '0'
-                    THEN 'statements or their parameters are logged: personal data reach the log' ELSE 'neither statements nor their parameters are logged' END,
-               'ALTER SYSTEM SET log_statement = ''ddl''; ALTER SYSTEM SET log_parameter_max_length = 0; ALTER SYSTEM SET log_parameter_max_length_on_error = 0; SELECT pg_reload_conf();' $$,
-    'archiving', $$
-        SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'error'
-                    WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'error'
-                    WHEN last_archived_time IS NULL OR last_archived_time < now() - interval '1 day' THEN 'warning' ELSE 'ok' END,
-               CASE WHEN current_setting('archive_mode') = 'off' THEN 'WAL is not archived: no restore to a point in time'
-                    WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'archiving fails since ' || last_failed_time
-                    WHEN last_archived_time IS NULL THEN 'nothing has been archived yet' ELSE 'last archived at ' || last_archived_time END,
-               CASE WHEN current_setting('archive_mode') = 'off' THEN 'ALTER SYSTEM SET archive_mode = on; -- with archive_command of deploy/, and restart'
-                    ELSE 'SELECT pg_switch_wal(); -- and look at the log for what archive_command says' END
-        FROM pg_stat_archiver $$,
-    'checksums', $$
-        SELECT CASE current_setting('data_checksums') WHEN 'on' THEN 'ok' ELSE 'error' END,
-               'data checksums are ' || current_setting('data_checksums'),
-               'pg_checksums --enable -D ' || current_setting('data_directory') || ' -- with the server stopped' $$,
-    'key_files', $$
-        SELECT CASE WHEN bool_or(k.problem IS NOT NULL) THEN 'error' ELSE 'ok' END,
-               coalesce(string_agg(k.setting || ' ' || k.problem, '; ') FILTER (WHERE k.problem IS NOT NULL), 'files with keys that are set are the server''s alone'),
-               'chown postgres FILE; chmod 600 FILE'
-        FROM @extschema@.mm_key_files() AS k $$,
-    'verified_identity', $$
-        SELECT CASE WHEN current_setting('mindmeasure.require_verified_identity', true) IS DISTINCT FROM 'on' THEN 'warning' WHEN p.ours THEN 'ok' ELSE 'error' END,
-               CASE WHEN current_setting('mindmeasure.require_verified_identity', true) IS DISTINCT FROM 'on' THEN 'a client that can run SQL can say that it speaks for anybody'
-                    WHEN p.ours THEN 'only verified tokens say for whom a request speaks'
-                    ELSE 'auth.uid() is not of mindmeasure: mm_set_identity() and mindmeasure.require_verified_identity have no effect' END,
-               CASE WHEN p.ours THEN 'ALTER SYSTEM SET mindmeasure.jwt_keys_file = ''…''; ALTER SYSTEM SET mindmeasure.require_verified_identity = on; SELECT pg_reload_conf(); -- once the application calls mm_set_identity()'
-                    ELSE 'Let nobody but the gateway that sets the claims connect as a user.' END
-        FROM (SELECT p.prosrc = 'mm_current_person_wrapper' AS ours FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'auth' AND p.proname = 'uid' AND p.pronargs = 0) AS p $$,
-    'row_security', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'on for every table and partition' ELSE 'off for ' || string_agg(oid::regclass::text, ', ' ORDER BY oid::regclass::text) END,
-               coalesce(string_agg(format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', oid::regclass), ' ' ORDER BY oid::regclass::text), 'ALTER TABLE … ENABLE ROW LEVEL SECURITY;')
-        FROM pg_class WHERE relowner = 'mindmeasure_owner'::regrole AND relkind IN ('r', 'p') AND NOT relrowsecurity $$,
-    'views', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'no view on our tables reads with its owner''s rights' ELSE 'read with their owner''s rights, past row-level security: ' || string_agg(v.oid::regclass::text, ', ' ORDER BY v.oid::regclass::text) END,
-               coalesce(string_agg(format('ALTER VIEW %s SET (security_invoker = true);', v.oid::regclass), ' ' ORDER BY v.oid::regclass::text), 'ALTER VIEW … SET (security_invoker = true);')
-        FROM pg_class AS v
-        WHERE v.relkind IN ('v', 'm') AND coalesce(array_to_string(v.reloptions, ','), '') !~ 'security_invoker=(true|on|1)'
-          AND EXISTS (SELECT FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-                      JOIN pg_class AS t ON t.oid = d.refobjid
-                      WHERE r.ev_class = v.oid AND t.relowner = 'mindmeasure_owner'::regrole AND t.relkind IN ('r', 'p')) $$,
-    'partition_grants', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'no partition can be read past its parent' ELSE 'granted directly: ' || string_agg(DISTINCT c.oid::regclass::text, ', ') END,
-               coalesce(string_agg(DISTINCT format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ' '), 'REVOKE ALL ON … FROM …;')
-        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relispartition AND c.relkind IN ('r', 'p') AND a.grantee <> c.relowner $$,
-    'public_grants', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'PUBLIC and anon have nothing' ELSE 'PUBLIC or anon may use ' || string_agg(g.object, ', ' ORDER BY g.object) END,
-               coalesce(string_agg(format('REVOKE ALL ON %s FROM %s;', g.object, g.who), ' ' ORDER BY g.object), 'REVOKE ALL ON … FROM PUBLIC, anon;')
-        FROM (SELECT DISTINCT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS who
-              FROM (SELECT 'TABLE ' || c.oid::regclass AS object, c.relacl AS acl FROM pg_class AS c
-                    WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relkind IN ('r', 'p', 'v', 'm')
-                    UNION ALL
-                    SELECT 'FUNCTION ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc AS p
-                    JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-                    JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure') AS o
-              CROSS JOIN LATERAL aclexplode(o.acl) AS a
-              WHERE a.grantee = 0 OR a.grantee = to_regrole('anon')) AS g $$,
-    'truncate', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'nobody but the owner may empty a table' ELSE 'may be emptied by others: ' || string_agg(DISTINCT c.oid::regclass::text, ', ') END,
-               coalesce(string_agg(DISTINCT format('REVOKE TRUNCATE ON %s FROM %s;', c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ' '), 'REVOKE TRUNCATE ON … FROM …;')
-        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relkind IN ('r', 'p') AND a.privilege_type = 'TRUNCATE' AND a.grantee <> c.relowner $$,
-    'function_owners', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'no function runs with a superuser''s rights or a search_path of the caller''s' ELSE 'owner or search_path is wrong: ' || string_agg(p.oid::regprocedure::text, ', ') END,
-               coalesce(string_agg(format('ALTER FUNCTION %s OWNER TO mindmeasure_owner;', p.oid::regprocedure), ' '), 'ALTER FUNCTION … OWNER TO mindmeasure_owner;')
-        FROM pg_proc AS p
-        JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-        JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'mindmeasure'
-        WHERE p.prosecdef AND (p.proowner <> 'mindmeasure_owner'::regrole OR NOT EXISTS (
-            SELECT FROM unnest(p.proconfig) AS c WHERE c ~ '^search_path=pg_catalog, pg_temp$')) $$,
-    'table_owners', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'nobody logs in as the owner of the tables' ELSE 'can become the owner of the tables: ' || string_agg(r.rolname, ', ') END,
-               coalesce(string_agg(format('REVOKE mindmeasure_owner FROM %I;', r.rolname), ' '), 'REVOKE mindmeasure_owner FROM …;')
-        FROM pg_roles AS r
-        WHERE r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, 'mindmeasure_owner', 'MEMBER') $$,
-    'bypass', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'no role that speaks for people or auditors passes by row-level security' ELSE 'pass by row-level security: ' || string_agg(r.rolname, ', ') END,
-               coalesce(string_agg(format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS;', r.rolname), ' '), 'ALTER ROLE … NOBYPASSRLS;')
-        FROM pg_roles AS r
-        WHERE (r.rolsuper OR r.rolbypassrls) AND EXISTS (
-            SELECT FROM pg_auth_members AS m WHERE m.member = r.oid AND m.roleid IN ('mindmeasure_user'::regrole, 'mindmeasure_auditor'::regrole)) $$,
-    'triggers', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'every trigger is enabled' ELSE 'disabled: ' || string_agg(t.tgname || ' on ' || t.tgrelid::regclass, ', ') END,
-               coalesce(string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname), ' '), 'ALTER TABLE … ENABLE TRIGGER …;')
-        FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND t.tgenabled IN ('D', 'R') AND NOT t.tgisinternal $$,
-    'partitions_ahead', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
-               CASE WHEN count(*) = 0 THEN 'next month has its partitions' ELSE 'no partition for next month: ' || string_agg(p.oid::regclass::text, ', ') END,
-               'SELECT @extschema@.mm_ensure_partitions();'
-        FROM pg_class AS p
-        WHERE p.oid IN (to_regclass('@extschema@.audit_log'), to_regclass('@extschema@.assessment_sessions')) AND p.relkind = 'p'
-          AND NOT EXISTS (
-              SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-              CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') AS bound
-              WHERE i.inhparent = p.oid AND now() + interval '1 month' >= bound[1]::timestamptz AND now() + interval '1 month' < bound[2]::timestamptz) $$,
-    'jobs', $$
-        SELECT CASE WHEN j.missing IS NULL THEN 'ok' ELSE 'warning' END,
-               CASE WHEN to_regclass('cron.job') IS NULL THEN 'pg_cron is not here: something else has to run ' ELSE 'pg_cron does not run ' END || coalesce(j.missing, 'nothing'),
-               CASE WHEN to_regclass('cron.job') IS NULL THEN 'CREATE EXTENSION pg_cron; ' ELSE '' END || 'SELECT * FROM @extschema@.mm_schedule_jobs();'
-        FROM (SELECT string_agg(m.job, ', ') AS missing FROM @extschema@.mm_jobs() AS m
-              -- A table that may not be there can only be named in a text.
-              WHERE to_regclass('cron.job') IS NULL OR position(m.job IN query_to_xml('SELECT jobname FROM cron.job WHERE active', false, false, '')::text) = 0) AS j $$,
-    'backups', $$
-        SELECT CASE WHEN bool_or(t.late) THEN 'error' WHEN count(*) = 0 THEN 'error' ELSE 'ok' END,
-               coalesce(string_agg(format('%s: %s', t.tier, t.at), ', ' ORDER BY t.tier), 'none has ever succeeded'),
-               'deploy/backup/backup.sh ' || coalesce(string_agg(t.tier, ' ') FILTER (WHERE t.late), 'daily')
-        FROM (SELECT m[1] AS tier, to_timestamp(m[2]::bigint) AS at,
-                     to_timestamp(m[2]::bigint) < now() - CASE m[1] WHEN 'daily' THEN interval '26 hours' WHEN 'weekly' THEN interval '8 days' ELSE interval '367 days' END AS late
-              FROM regexp_matches(pg_read_file(coalesce(nullif(current_setting('mindmeasure.backup_status_file', true), ''), '/var/lib/mindmeasure/backup.prom')),
-                   'mindmeasure_backup_last_success_seconds\{tier="(\w+)"\} (\d+)', 'g') AS m) AS t $$,
-    'unencrypted_rows', $$
-        SELECT CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'warning' WHEN sum(u.rows) > 0 THEN 'error' ELSE 'ok' END,
-               CASE WHEN NOT @extschema@.mm_encryption_on() THEN 'no key file is set: sensitive fields are stored as they come, and in backups too'
-                    WHEN sum(u.rows) > 0 THEN 'rows with open values: ' || string_agg(u.table_name || ' ' || u.rows, ', ') FILTER (WHERE u.rows > 0) ELSE 'every sensitive field is encrypted' END,
-               CASE WHEN NOT @extschema@.mm_encryption_on() THEN format('ALTER DATABASE %I SET mindmeasure.key_file = ''…''; -- docs/encryption.md', current_database()) ELSE 'CALL @extschema@.mm_encrypt_existing();' END
-        FROM @extschema@.mm_unencrypted_rows() AS u $$,
-    'schema_version', $$
-        SELECT CASE WHEN count(*) = 0 THEN 'ok' ELSE 'error' END,
-               CASE WHEN count(*) = 0 THEN 'the tables are what this version expects' ELSE 'migrations not applied: ' || string_agg(m.version::text, ', ' ORDER BY m.version) END,
-               'SELECT * FROM @extschema@.mm_migrate();'
-        FROM @extschema@.mm_expected_migrations() AS m
-        WHERE NOT EXISTS (SELECT FROM @extschema@.mm_schema_migrations AS s WHERE s.version = m.version) $$,
-    'extension_version', $$
-        SELECT CASE WHEN e.default_version = e.installed_version THEN 'ok' ELSE 'warning' END,
-               'version ' || e.installed_version || CASE WHEN e.default_version = e.installed_version THEN '' ELSE ', the server has ' || e.default_version END,
-               'ALTER EXTENSION mindmeasure UPDATE;'
-        FROM pg_available_extensions AS e WHERE e.name = 'mindmeasure' $$,
-    'audit_sealed', $$
-        SELECT CASE WHEN min(u.at) < now() - interval '1 day' THEN 'warning' ELSE 'ok' END,
-               CASE WHEN count(*) = 0 THEN 'every line of the audit is sealed' ELSE count(*) || ' lines of the audit are not sealed, the oldest of ' || min(u.at) END,
-               'SELECT @extschema@.mm_seal_audit();'
-        FROM @extschema@.mm_unsealed_audit() AS u $$
-    ];
-BEGIN
-    FOR i IN 1 .. cardinality(checks) BY 2 LOOP
-        check_name := checks[i];
-        BEGIN
-            EXECUTE checks[i + 1] INTO STRICT status, detail, fix;
-            IF status = 'ok' THEN
-                fix := NULL;
-            END IF;
-        EXCEPTION
-            WHEN insufficient_privilege THEN
-                status := 'unknown';
-                detail := 'this role may not look: ' || SQLERRM;
-                fix := 'Run SELECT * FROM @extschema@.mm_doctor() as a superuser, or GRANT pg_monitor to this role.';
-            WHEN OTHERS THEN
-                status := 'unknown';
-                detail := 'cannot be looked at: ' || SQLERRM;
-                fix := 'Look at it by hand; docs/security.md says what it promises.';
-        END;
-        RETURN NEXT;
-    END LOOP;
-END;
-$doctor$;
-
-COMMENT ON FUNCTION @extschema@.mm_doctor() IS
-    'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
-
 CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -1485,6 +1318,176 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedu
     UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
     UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
     $$;
+
+CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
+    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 1000;
+    counts jsonb;
+    total bigint;
+    done bigint := 0;
+    step record;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
+        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
+    END IF;
+    -- Nobody writes rows of the person from here on, and nobody scores them.
+    PERFORM @extschema@.mm_close_person(user_id);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
+        RAISE EXCEPTION 'user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF at > clock_timestamp() THEN
+        RAISE EXCEPTION 'at: must be a time in the past'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
+    END IF;
+    IF at < @extschema@.mm_history_begins() THEN
+        RAISE EXCEPTION 'at: is before row_history begins'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
+                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
+                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
+    END IF;
+    IF NOT @extschema@.mm_person_is_known(user_id) THEN
+        RAISE EXCEPTION 'user_id: nothing is held on this person'
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
+    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
+          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
+    IF NOT dry_run AND total > 0 THEN
+        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
+        PERFORM set_config('mindmeasure.restoring', 'on', true);
+        FOR step IN
+            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
+            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
+            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
+                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+        LOOP
+            IF step.action = 'remove' THEN
+                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
+                IF step.source = 'assessment_sessions' THEN
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
+                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
+                END IF;
+            ELSE
+                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
+                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
+                    ON CONFLICT (id) DO NOTHING;
+                END IF;
+                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
+                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
+                    CASE step.action WHEN 'change' THEN step.key_column END);
+            END IF;
+            done := done + 1;
+            IF done % batch = 0 THEN
+                PERFORM @extschema@.mm_progress('restore', done, total);
+            END IF;
+        END LOOP;
+        PERFORM set_config('mindmeasure.restoring', '', true);
+        -- A session that was not scored then has no score now; all others are scored anew.
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
+        PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
+    END IF;
+
+    RETURN QUERY
+        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
+               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
+        FROM pg_trigger AS t
+        JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
+        ORDER BY 1;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    place record;
+    known boolean := false;
+BEGIN
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
+        EXIT WHEN known;
+    END LOOP;
+    RETURN known;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
+    done bigint := 0;
+    met bigint;
+BEGIN
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
+        LOOP
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
+            END IF;
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
+            END IF;
+        END LOOP;
+    END LOOP;
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
+    END LOOP;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+END;
+$$;
 
 CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
