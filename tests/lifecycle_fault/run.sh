@@ -192,5 +192,10 @@ SQL
         equals "$((20000 + ${done_by_people:-0}))" "$(sql_value busy 'SELECT count(*) FROM assessment_sessions')")"
 done
 
+fresh seen flat
+sql seen -o /dev/null -c 'CALL mm_partition_sessions_in_steps()' 2>"$WORK/notices"
+result 'CALL mm_partition_sessions_in_steps() tells how far it is' "$(
+    equals '1 2 3' "$(sed -n 's/^NOTICE:  partition: \([0-9]\) of 3 done$/\1/p' "$WORK/notices" | paste -s -d ' ')")"
+
 echo "$((COUNT - FAILED)) of $COUNT passed"
 [[ $FAILED -eq 0 ]]
