@@ -232,7 +232,7 @@ for ((round = 1; round <= KILLS; round++)); do
     PGAPPNAME=victim sql earlier -c "$ROTATE" >"$WORK/rotate" 2>&1 &
     WORKER=$!
     sleep "$(printf '0.%03d' $((RANDOM % 150 + 20)))"
-    pid=$(sql_value postgres "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'")
+    pid=$(sql_value postgres "SELECT pid FROM pg_stat_activity WHERE (application_name = 'victim' OR application_name LIKE 'mindmeasure: rotate keys%') AND state = 'active'")
     [[ -z $pid ]] || { kill -9 "$pid" && hit=$((hit + 1)); }
     wait "$WORKER" || true
     wait_for_server
