@@ -221,7 +221,7 @@ wait_for_server() {
     done
     die 4 "the server did not come back" "see $LOG"
 }
-sql earlier -o /dev/null -c 'SELECT count(k.kid) FROM generate_series(1, 3000) AS n, mm_data_key(gen_random_uuid()) AS k'
+sql earlier -o /dev/null -c "SELECT count(k.kid) FROM generate_series(1, 8000) AS n, mm_data_key(('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid) AS k"
 ALL=$(sql_value earlier 'SELECT count(*) FROM user_keys')
 DATA_KEYS="SELECT md5(string_agg(k.kid || encode(k.key, 'hex'), '' ORDER BY u.user_id)) FROM user_keys AS u, mm_data_key(u.user_id) AS k"
 WANTED=$(sql_value earlier "$DATA_KEYS")
