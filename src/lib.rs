@@ -16,6 +16,7 @@ mod explain;
 mod fuse;
 mod identity;
 mod jsonb;
+mod key_file;
 mod learn;
 mod load;
 mod migrate;

@@ -136,16 +136,20 @@ impl LoadPlan {
     ) -> Result<HashMap<[u8; 16], Session>> {
         let ids: Vec<Uuid> = wanted.iter().map(|one| one.session_id).collect();
         let times: Vec<TimestampWithTimeZone> = wanted.iter().map(|one| one.created_at).collect();
-        let openers: HashMap<[u8; 16], Opener<'_>> = wanted
+        let people: HashMap<[u8; 16], Uuid> = wanted
             .iter()
             .map(|one| (*one.session_id.as_bytes(), one.user_id))
-            .map(|(id, user_id)| (id, Opener::new(&self.schema, user_id)))
             .collect();
+        // One a person: their key is looked up once.
+        let mut openers: HashMap<Uuid, Opener<'_>> = HashMap::new();
         let mut sessions = HashMap::with_capacity(wanted.len());
         for row in self.sessions.run(client, &[ids.into(), times.into()])? {
             let mut columns = Columns::new(&row);
             let id: Uuid = columns.required("id")?;
-            let opener = openers.get(id.as_bytes()).ok_or(Error::UnknownSession)?;
+            let user_id = *people.get(id.as_bytes()).ok_or(Error::UnknownSession)?;
+            let opener = openers
+                .entry(user_id)
+                .or_insert_with(|| Opener::new(&self.schema, user_id));
             let session = read_session(id, &mut columns, model, opener)?;
             sessions.insert(*id.as_bytes(), session);
         }

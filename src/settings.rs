@@ -9,6 +9,7 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 static SETTLE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(600);
 static REFRESH_WINDOW: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 static MAX_DOCUMENT_BYTES: GucSetting<i32> = GucSetting::<i32>::new(1_048_576);
+static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static JWT_KEYS_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static JWT_AUDIENCE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static JWT_ISSUER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -20,17 +21,14 @@ pub fn max_document_bytes() -> usize {
     usize::try_from(MAX_DOCUMENT_BYTES.get()).unwrap_or(0)
 }
 
-static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
-
 /// The file of key-encryption keys; `None` where encryption is off.
 pub fn key_file() -> Option<PathBuf> {
-    let name = KEY_FILE.get()?;
-    (!name.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(name.as_bytes())))
+    path(&KEY_FILE)
 }
 
-/// Path of the JWK Set with which tokens are verified.
-pub fn jwt_keys_file() -> Option<String> {
-    text(&JWT_KEYS_FILE)
+/// The JWK Set with which tokens are verified.
+pub fn jwt_keys_file() -> Option<PathBuf> {
+    path(&JWT_KEYS_FILE)
 }
 
 /// The audience a token must be for.
@@ -53,8 +51,8 @@ pub fn require_verified_identity() -> bool {
     REQUIRE_VERIFIED_IDENTITY.get()
 }
 
-/// A setting that is not defined here, or not in every build.
-pub fn of_another_module(name: &std::ffi::CStr) -> Option<String> {
+/// A setting that functions in SQL make for the length of a call.
+pub fn of_a_call(name: &std::ffi::CStr) -> Option<String> {
     // SAFETY: missing_ok; the result is NULL or a string owned by the setting, copied at once.
     unsafe {
         let value = pgrx::pg_sys::GetConfigOption(name.as_ptr(), true, false);
@@ -66,6 +64,12 @@ pub fn of_another_module(name: &std::ffi::CStr) -> Option<String> {
             })
             .filter(|value| !value.is_empty())
     }
+}
+
+/// A setting that names a file; one that is empty is not set.
+fn path(setting: &GucSetting<Option<CString>>) -> Option<PathBuf> {
+    let name = setting.get()?;
+    (!name.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(name.as_bytes())))
 }
 
 /// A setting of text; one that is empty is not set.

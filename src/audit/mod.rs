@@ -136,8 +136,7 @@ unsafe fn is_told_elsewhere(data: &pg_sys::TriggerData) -> bool {
     unsafe {
         pg_sys::GetUserId() == owner()
             && ((*data.tg_trigger).tgnargs > 0
-                || settings::of_another_module(c"mindmeasure.moving_to_archive").as_deref()
-                    == Some("on"))
+                || settings::of_a_call(c"mindmeasure.moving_to_archive").as_deref() == Some("on"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::rc::Rc;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm};
@@ -11,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use pgrx::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::key_file::{access, Access, Fingerprint};
 use crate::settings;
 
 /// A key with the one algorithm it may verify: a token cannot choose another for it.
@@ -20,29 +22,19 @@ pub struct Key {
     pub key: DecodingKey,
 }
 
-/// A file as it was when it was read. Another time, size or inode: it is read again.
-#[derive(PartialEq)]
-struct Version(String, u64, u64, i64, i64);
-
 /// The keys of mindmeasure.jwt_keys_file, read again whenever the file has changed.
 pub fn load() -> Result<Rc<Vec<Key>>> {
     thread_local! {
-        static READ: RefCell<Option<(Version, Rc<Vec<Key>>)>> = const { RefCell::new(None) };
+        static READ: RefCell<Option<(Fingerprint, Rc<Vec<Key>>)>> = const { RefCell::new(None) };
     }
     let path = settings::jwt_keys_file().ok_or(Error::TokenKeys("is not set"))?;
     let found =
         fs::metadata(&path).map_err(|_| Error::TokenKeys("names no file the server can read"))?;
-    let version = Version(
-        path,
-        found.ino(),
-        found.size(),
-        found.mtime(),
-        found.mtime_nsec(),
-    );
+    let version = Fingerprint::of(&path, &found);
     READ.with_borrow_mut(|read| match read {
         Some((known, keys)) if *known == version => Ok(Rc::clone(keys)),
         _ => {
-            let keys = Rc::new(parse(&version.0, &found)?);
+            let keys = Rc::new(parse(&path, &found)?);
             *read = Some((version, Rc::clone(&keys)));
             Ok(keys)
         }
@@ -51,7 +43,7 @@ pub fn load() -> Result<Rc<Vec<Key>>> {
 
 const MAX_BYTES: u64 = 1024 * 1024;
 
-fn parse(path: &str, found: &Metadata) -> Result<Vec<Key>> {
+fn parse(path: &Path, found: &Metadata) -> Result<Vec<Key>> {
     if !found.is_file() || found.size() > MAX_BYTES {
         return Err(Error::TokenKeys("is no file of at most 1 MiB"));
     }
@@ -64,7 +56,7 @@ fn parse(path: &str, found: &Metadata) -> Result<Vec<Key>> {
     let mut keys = Vec::new();
     for jwk in &set.keys {
         if let Some(algorithm) = algorithm(jwk)? {
-            if algorithm == Algorithm::HS256 && !is_secret(found) {
+            if algorithm == Algorithm::HS256 && access(found) != Access::Closed {
                 return Err(Error::TokenKeys("holds a secret that others can read"));
             }
             let key =
@@ -138,30 +130,17 @@ fn mm_key_files() -> TableIterator<
     ),
 > {
     let named = [
-        (
-            "mindmeasure.key_file",
-            settings::of_another_module(c"mindmeasure.key_file"),
-        ),
+        ("mindmeasure.key_file", settings::key_file()),
         ("mindmeasure.jwt_keys_file", settings::jwt_keys_file()),
     ];
     TableIterator::new(named.into_iter().filter_map(|(setting, path)| {
         let problem = match fs::metadata(path?) {
             Err(_) => Some("names no file the server can read"),
-            Ok(found) if !is_secret(&found) => Some("can be read or written by others"),
+            Ok(found) if access(&found) != Access::Closed => {
+                Some("can be read or written by others")
+            }
             Ok(_) => None,
         };
         Some((setting, problem))
     }))
-}
-
-/// The rule that Postgres has for its own private key: nobody else reads it, but a file of root's
-/// may be read by a group.
-fn is_secret(found: &Metadata) -> bool {
-    // SAFETY: a plain system call.
-    let own = found.uid() == unsafe { geteuid() };
-    found.mode() & if own { 0o077 } else { 0o037 } == 0 && (own || found.uid() == 0)
-}
-
-unsafe extern "C" {
-    fn geteuid() -> u32;
 }

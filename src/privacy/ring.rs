@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::ffi::CStr;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use mindmeasure_vault::KeyRing;
@@ -13,18 +12,11 @@ use pgrx::pg_sys;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::key_file::{access, Access, Fingerprint};
 use crate::settings;
 
 /// A thousand keys fit three times.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
-
-/// What a file is known by: another one, or the same written anew, differs.
-#[derive(PartialEq, Eq)]
-struct Fingerprint {
-    path: PathBuf,
-    file: [u64; 3],
-    times: [i64; 4],
-}
 
 /// Whether encryption is on. A file that is named and cannot be used is an error later, not off.
 pub fn is_on() -> bool {
@@ -39,7 +31,7 @@ pub fn current() -> Result<Rc<KeyRing>> {
     }
     let path = settings::key_file().ok_or(Error::EncryptionOff)?;
     let metadata = fs::metadata(&path).map_err(unreadable)?;
-    let found = fingerprint(&path, &metadata);
+    let found = Fingerprint::of(&path, &metadata);
     LOADED.with_borrow_mut(|loaded| match loaded {
         Some((known, ring)) if *known == found => Ok(ring.clone()),
         _ => {
@@ -51,19 +43,6 @@ pub fn current() -> Result<Rc<KeyRing>> {
     })
 }
 
-fn fingerprint(path: &Path, metadata: &Metadata) -> Fingerprint {
-    Fingerprint {
-        path: path.to_owned(),
-        file: [metadata.dev(), metadata.ino(), metadata.len()],
-        times: [
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        ],
-    }
-}
-
 fn load(path: PathBuf) -> Result<(Fingerprint, KeyRing)> {
     let refuse = |why: &str| Err(Error::KeyFile(why.into()));
     if pg_sys::pg_enc::PG_UTF8 as i32 != encoding() {
@@ -72,11 +51,10 @@ fn load(path: PathBuf) -> Result<(Fingerprint, KeyRing)> {
     if !path.is_absolute() {
         return refuse("it is not an absolute path");
     }
-    let data_directory = data_directory()?;
     // Every base backup would carry it along.
     if fs::canonicalize(&path)
         .map_err(unreadable)?
-        .starts_with(&data_directory)
+        .starts_with(data_directory()?)
     {
         return refuse("it lies in the data directory, and so in every backup");
     }
@@ -86,8 +64,11 @@ fn load(path: PathBuf) -> Result<(Fingerprint, KeyRing)> {
     }
     let mut file = File::open(&path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
-    let server = fs::metadata(&data_directory).map_err(unreadable)?.uid();
-    check_permissions(&metadata, server)?;
+    match access(&metadata) {
+        Access::Closed => {}
+        Access::Open => return refuse("others have access to it"),
+        Access::Foreign => return refuse("it belongs to neither the server's user nor root"),
+    }
     if metadata.len() > MAX_FILE_BYTES {
         return refuse("it is larger than 256 kB");
     }
@@ -97,25 +78,7 @@ fn load(path: PathBuf) -> Result<(Fingerprint, KeyRing)> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     let ring = KeyRing::parse(&bytes).map_err(|error| Error::KeyFile(error.to_string()))?;
-    Ok((fingerprint(&path, &metadata), ring))
-}
-
-/// The rule that PostgreSQL has for its own private key: the server's user alone, or root, who may
-/// let the server's group read.
-fn check_permissions(metadata: &Metadata, server: u32) -> Result<()> {
-    let forbidden = match metadata.uid() {
-        uid if uid == server => 0o077,
-        0 => 0o037,
-        _ => {
-            return Err(Error::KeyFile(
-                "it belongs to neither the server's user nor root".into(),
-            ))
-        }
-    };
-    if metadata.mode() & forbidden != 0 {
-        return Err(Error::KeyFile("others have access to it".into()));
-    }
-    Ok(())
+    Ok((Fingerprint::of(&path, &metadata), ring))
 }
 
 fn data_directory() -> Result<PathBuf> {
