@@ -5,6 +5,7 @@ pub mod cohort;
 pub mod evidence_correlation;
 pub mod judge;
 mod left_out;
+mod out_of_fold;
 pub mod own_rate;
 pub mod refit;
 pub mod ridge;
