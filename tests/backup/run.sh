@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 for tool in pgbackrest age flock openssl; do
     command -v "$tool" >/dev/null || { echo "$tool is not installed"; exit 77; }
 done
@@ -38,5 +40,4 @@ for part in ${MINDMEASURE_PARTS:-"$HERE"/parts/*.sh}; do
     source "$part"
 done
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -5,25 +5,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 if [[ ! -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so" ]]; then
     echo 'pg_cron is not installed for this PostgreSQL'
     exit 77
 fi
-FAILED=0
-COUNT=0
-result() { # DESCRIPTION WRONG: one test; WRONG is empty when all is well.
-    COUNT=$((COUNT + 1))
-    if [[ -z $2 ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $1"
-        head -n 15 <<<"$2" | sed 's/^/#   /'
-    fi
-}
-equals() { # WANTED SEEN: prints the difference
-    [[ $1 == "$2" ]] || echo "wanted $1, got $2"
-}
 says() { # DATABASE SQL PATTERN: an error with these words
     local output
     ! output=$(sql "$1" -c "$2" 2>&1) || echo 'it went through'
@@ -83,5 +70,4 @@ result 'every job has run, and succeeded' "$(
 result 'the pending session is scored' "$(equals completed "$(sql_value app "SELECT status FROM \"Odd Name\".assessment_sessions WHERE id = '5e551000-0000-4000-8000-000000000001'")")"
 result 'the old ones are archived' "$(equals 100 "$(sql_value app 'SELECT count(*) FROM "Odd Name".assessment_sessions_archive')")"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

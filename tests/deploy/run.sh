@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 HERE=tests/deploy
 for tool in pgbouncer openssl python3; do
     command -v "$tool" >/dev/null || { echo "$tool is not installed"; exit 77; }
@@ -16,23 +18,7 @@ chmod 711 "$WORK"
 # shellcheck source=tests/deploy/lib/speak.sh
 source "$HERE/lib/speak.sh"
 trap 'stop_poolers; cluster_remove_all; rm -rf "$WORK"' EXIT
-FAILED=0
-COUNT=0
 
-check() { # DESCRIPTION COMMAND…
-    local description=$1
-    shift
-    COUNT=$((COUNT + 1))
-    if "$@" >"$WORK/check.log" 2>&1; then
-        echo "ok $COUNT - $description"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $description"
-        tail -n 15 "$WORK/check.log" | sed 's/^/#   /'
-    fi
-}
-not() { ! "$@"; }
-equals() { [[ $1 == "$2" ]] || { echo "wanted $1, got $2"; return 1; }; }
 connect() { # CONNINFO [SQL]
     "$PG_BIN/psql" -X -At -v ON_ERROR_STOP=1 -d "$1" -c "${2:-SELECT 1}"
 }
@@ -263,5 +249,4 @@ as_system "SELECT mm_explain_session('$MARK')" >/dev/null 2>&1 || true
 check '(without roles.sql it would be: the test can fail)' grep -q -e "$MARK" "$SERVER/log"
 check 'superusers are not in the list of the pooler' not grep -q postgres "$WORK/userlist.txt"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -13,24 +13,10 @@ KILLS=3
 ENVELOPES=0
 [[ ${MINDMEASURE_FULL:-0} != 1 ]] || { KILLS=25; ENVELOPES=1000; }
 RANDOM=${MINDMEASURE_SEED:-$$}
-FAILED=0
-COUNT=0
+CLUSTER=main
+# shellcheck source=tests/lib/kill.sh
+source tests/lib/kill.sh
 
-# result DESCRIPTION WRONG: one test; WRONG is empty when all is well.
-result() {
-    local wrong=$2
-    COUNT=$((COUNT + 1))
-    if [[ -z $wrong ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $1"
-        head -n 15 <<<"$wrong" | sed 's/^/#   /'
-    fi
-}
-equals() { # WANTED SEEN: prints the difference
-    [[ $1 == "$2" ]] || echo "wanted $1, got $2"
-}
 # says PATTERN COMMAND…: prints what was said where it does not fit; the command may fail.
 says() {
     local pattern=$1 said
@@ -213,14 +199,6 @@ quietly earlier -c 'VACUUM FULL assessment_sessions' -c 'VACUUM FULL session_ins
 result 'after VACUUM FULL the open values are in no table' "$(found "$PLAIN" "$DATA/base")"
 
 # ---- kill -9 in mm_rotate_keys() -----------------------------------------------------------------------------------
-wait_for_server() {
-    local try
-    for ((try = 0; try < 300; try++)); do
-        if sql postgres -At -c 'SELECT 1' >/dev/null 2>&1; then return; fi
-        sleep 0.05
-    done
-    die 4 "the server did not come back" "see $LOG"
-}
 sql earlier -o /dev/null -c "SELECT count(k.kid) FROM generate_series(1, 8000) AS n, mm_data_key(('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid) AS k"
 ALL=$(sql_value earlier 'SELECT count(*) FROM user_keys')
 DATA_KEYS="SELECT md5(string_agg(k.kid || encode(k.key, 'hex'), '' ORDER BY u.user_id)) FROM user_keys AS u, mm_data_key(u.user_id) AS k"
@@ -229,11 +207,8 @@ ROTATE="DO \$\$ BEGIN LOOP EXIT WHEN (SELECT rewrapped FROM mm_rotate_keys(50)) 
 key_file "$K1" "$K2"
 hit=0
 for ((round = 1; round <= KILLS; round++)); do
-    PGAPPNAME=victim sql earlier -c "$ROTATE" >"$WORK/rotate" 2>&1 &
-    WORKER=$!
-    sleep "$(printf '0.%03d' $((RANDOM % 150 + 20)))"
-    pid=$(sql_value postgres "SELECT pid FROM pg_stat_activity WHERE (application_name = 'victim' OR application_name LIKE 'mindmeasure: rotate keys%') AND state = 'active'")
-    [[ -z $pid ]] || { kill -9 "$pid" && hit=$((hit + 1)); }
+    work earlier "$ROTATE"
+    [[ $(kill_at $((RANDOM % 150 + 20)) KILL) != killed ]] || hit=$((hit + 1))
     wait "$WORKER" || true
     wait_for_server
     result "kill -9 in mm_rotate_keys(), round $round: every key is the one it was" "$(
@@ -274,5 +249,4 @@ cluster_resume main
 result 'preloaded, a connection that asks for no encryption is refused' "$(PGOPTIONS='-c mindmeasure.key_file=' says 'permission denied to set parameter "mindmeasure.key_file"' by_app)"
 result 'and others encrypt' "$(says '^mm_enc:1:' by_app)"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -5,24 +5,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 HERE=tests/identity
 command -v openssl >/dev/null || { echo "openssl is not installed"; exit 77; }
 command -v pgbouncer >/dev/null || { echo "pgbouncer is not installed"; exit 77; }
 ALICE=a11ce000-0000-4000-8000-000000000000
 BOB=b0b00000-0000-4000-8000-000000000000
-FAILED=0
-COUNT=0
 
-# is DESCRIPTION WANTED SEEN
-is() {
-    COUNT=$((COUNT + 1))
-    if [[ $2 == "$3" ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        printf 'not ok %d - %s\n#   wanted: %s\n#   seen:   %s\n' "$COUNT" "$1" "$2" "$3"
-    fi
-}
 
 # as_user QUERY…: the values that a user without claims gets in one transaction, one a line.
 as_user() {
@@ -190,5 +180,4 @@ is "and Alice nothing more in her next transaction" "f,2,0" "$(paste -sd, <"$POO
 printf 'BEGIN; %s; \\! kill -9 $PPID\n' "$SET_ALICE" | pooled >/dev/null 2>&1 || true
 is "a client that died in its transaction leaves nothing" 0 "$(pooled -c "$SEEN")"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

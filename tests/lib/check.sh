@@ -1,26 +1,46 @@
 # shellcheck shell=bash
-# Tests of a script, counted: check … for each, finish at the end. To be sourced; WORK is a directory of the
-# script's own.
+# Tests of a script, counted: result, check or is for each, finish at the end. To be sourced; check keeps
+# what was said in WORK, a directory of the script's own.
 FAILED=0
 COUNT=0
 
-# check DESCRIPTION COMMAND…: one test.
-check() {
-    local description=$1
-    shift
+# result DESCRIPTION WRONG: one test; WRONG is empty when all is well.
+result() {
     COUNT=$((COUNT + 1))
-    if "$@" >"$WORK/check.log" 2>&1; then
-        echo "ok $COUNT - $description"
+    if [[ -z $2 ]]; then
+        echo "ok $COUNT - $1"
     else
         FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $description"
-        head -n 20 "$WORK/check.log" | sed 's/^/#   /'
+        echo "not ok $COUNT - $1"
+        head -n 20 <<<"$2" | sed 's/^/#   /'
     fi
 }
 
-# same_text WANTED SEEN
-same_text() {
+# check DESCRIPTION COMMAND…: one test; the command succeeds.
+check() {
+    local description=$1 said=''
+    shift
+    if ! "$@" >"$WORK/check.log" 2>&1; then
+        said=$(tail -n 20 "$WORK/check.log")
+        said=${said:-it failed, and said nothing}
+    fi
+    result "$description" "$said"
+}
+
+# is DESCRIPTION WANTED SEEN: one test.
+is() {
+    result "$1" "$(equals "$2" "$3")"
+}
+
+# ---- for use in these ----
+equals() { # WANTED SEEN: or says the difference
+    [[ $1 == "$2" ]] || { echo "wanted $1, got $2"; return 1; }
+}
+same_text() { # WANTED SEEN, files
     diff -u --label wanted --label seen "$1" "$2"
+}
+not() {
+    ! "$@"
 }
 
 finish() {

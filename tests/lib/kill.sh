@@ -1,22 +1,8 @@
 # shellcheck shell=bash
 # Processes that are killed in the middle. To be sourced after scripts/cluster.sh; the caller sets
-# WORK, a directory, FAILED=0 and COUNT=0, and names the cluster it kills in: CLUSTER.
-
-# result DESCRIPTION WRONG: one test; WRONG is empty when all is well.
-result() {
-    local wrong=$2
-    COUNT=$((COUNT + 1))
-    if [[ -z $wrong ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $1"
-        head -n 15 <<<"$wrong" | sed 's/^/#   /'
-    fi
-}
-equals() { # WANTED SEEN: prints the difference
-    [[ $1 == "$2" ]] || echo "wanted $1, got $2"
-}
+# WORK, a directory, and names the cluster it kills in: CLUSTER.
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 
 # The checkpointer is started anew after a crash: by it one sees that the server has noticed.
 checkpointer() {
@@ -67,6 +53,6 @@ duration_of() { # DATABASE SQL
     sql "$1" -At -c "$2" >/dev/null
     echo $((($(date +%s%N) - started) / 1000000))
 }
-fresh() { # NAME
-    sql postgres -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE filled STRATEGY file_copy" 2>/dev/null
+fresh() { # NAME [TEMPLATE]
+    sql postgres -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE ${2:-filled} STRATEGY file_copy" 2>/dev/null
 }

@@ -12,54 +12,18 @@ trap 'cluster_remove_all; rm -rf "$WORK"' EXIT
 ROUNDS=5
 [[ ${MINDMEASURE_FULL:-0} != 1 ]] || ROUNDS=50
 RANDOM=${MINDMEASURE_SEED:-$$}
-FAILED=0
-COUNT=0
+CLUSTER=lifecycle
+# shellcheck source=tests/lib/kill.sh
+source tests/lib/kill.sh
 
-# result DESCRIPTION WRONG: one test; WRONG is empty when all is well.
-result() {
-    COUNT=$((COUNT + 1))
-    if [[ -z $2 ]]; then
-        echo "ok $COUNT - $1"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $1"
-        head -n 15 <<<"$2" | sed 's/^/#   /'
-    fi
-}
-equals() { # WANTED SEEN: prints the difference
-    [[ $1 == "$2" ]] || echo "wanted $1, got $2"
-}
-# The checkpointer is started anew after a crash: by it one sees that the server has noticed.
-checkpointer() {
-    sql_value postgres "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'" 2>/dev/null || true
-}
-wait_for_restart() { # CHECKPOINTER_BEFORE
-    local try now
-    for ((try = 0; try < 1200; try++)); do
-        now=$(checkpointer)
-        if [[ -n $now && $now != "$1" ]]; then return; fi
-        # Ten seconds without a crash: the backend had ended before the signal came, and was only
-        # not yet forgotten.
-        if [[ $try -ge 200 && -n $now ]]; then return; fi
-        sleep 0.05
-    done
-    die 4 "the server did not come back" "see ${CLUSTER_DIR[lifecycle]}/log"
-}
-fresh() { # NAME TEMPLATE
-    sql postgres -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE $2 STRATEGY file_copy" 2>/dev/null
-}
 lost() { # DATABASE: what is lost or doubled
     sql_value "$1" 'SELECT what, count(*) FROM lost GROUP BY what' 2>&1
 }
 old() { # DATABASE
     sql_value "$1" "SELECT count(*) FROM assessment_sessions WHERE created_at < now() - interval '2 years'"
 }
-quiet() { # DATABASE SQL: in the background, as a session called victim
-    PGAPPNAME=victim PGOPTIONS='-c client_min_messages=warning' sql "$1" -o /dev/null -c "$2"
-}
-# The backend at work in a database; its name changes while it says how far it is.
-victim() {
-    sql_value postgres "SELECT pid FROM pg_stat_activity WHERE datname = '$1' AND state = 'active' AND (application_name = 'victim' OR application_name ~ '^mindmeasure: ') LIMIT 1" 2>/dev/null || true
+quiet() { # DATABASE SQL
+    PGOPTIONS='-c client_min_messages=warning' sql "$1" -o /dev/null -c "$2"
 }
 
 cluster_start lifecycle --durable "max_locks_per_transaction = 256"
@@ -80,26 +44,17 @@ for shape in flat partitioned; do
     # ---- killed -----------------------------------------------------------------------------
     for form in 'CALL mm_archive_sessions()' 'SELECT archive_old_sessions()'; do
         fresh undisturbed "$shape"
-        started=$(date +%s%N)
-        quiet undisturbed "$form"
-        took=$((($(date +%s%N) - started) / 1000000))
+        took=$(duration_of undisturbed "$form")
         result "$shape: $form undisturbed: nothing is lost, nothing old is left" "$(lost undisturbed; equals 0 "$(old undisturbed)")"
         killed=0
         for ((round = 1; round <= (ROUNDS + 1) / 2; round++)); do
             fresh killing "$shape"
             sql postgres -c CHECKPOINT
-            before=$(checkpointer)
-            quiet killing "$form" 2>/dev/null &
-            worker=$!
+            work killing "$form"
             ms=$((RANDOM % took))
-            sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
-            pid=$(victim killing)
-            # It may have ended since.
-            if [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null; then
-                killed=$((killed + 1))
-                wait_for_restart "$before"
-            fi
-            wait "$worker" || true
+            [[ $(kill_at "$ms" KILL) != killed ]] || killed=$((killed + 1))
+            wait "$WORKER" || true
+            wait_for_server
             left=$(old killing)
             result "$shape: $form, kill -9 after $ms of $took ms ($left old ones left): nothing is lost or doubled, the next call finishes" "$(
                 lost killing
@@ -200,5 +155,4 @@ sql seen -o /dev/null -c 'CALL mm_partition_sessions_in_steps()' 2>"$WORK/notice
 result 'CALL mm_partition_sessions_in_steps() tells how far it is' "$(
     equals '1 2 3' "$(sed -n 's/^NOTICE:  partition: \([0-9]\) of 3 done$/\1/p' "$WORK/notices" | paste -s -d ' ')")"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -5,25 +5,19 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 [[ -f "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ]] || { echo "pgaudit is not installed"; exit 77; }
 command -v openssl >/dev/null || { echo "openssl is not installed"; exit 77; }
 ALICE=a11ce000-0000-4000-8000-000000000000
 BOB=b0b00000-0000-4000-8000-000000000000
-FAILED=0
-COUNT=0
 
-# ok DESCRIPTION COMMAND…
+# ok DESCRIPTION COMMAND…: one test; when it fails, with the end of the server's log.
 ok() {
-    local description=$1
+    local description=$1 wrong=''
     shift
-    COUNT=$((COUNT + 1))
-    if "$@" >/dev/null 2>&1; then
-        echo "ok $COUNT - $description"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $description"
-        tail -n 15 "$LOG" | sed 's/^/#   /'
-    fi
+    "$@" >/dev/null 2>&1 || wrong="it failed; the log ends with"$'\n'"$(tail -n 15 "$LOG")"
+    result "$description" "$wrong"
 }
 
 # said SQL: what it adds to the server's log.
@@ -90,5 +84,4 @@ said "SET pgaudit.role = ''; SET pgaudit.log = 'none'"
 ok "nor with SET" says 'ERROR:.*permission denied to set parameter "pgaudit.role"'
 ok "the log holds no token" bash -c "! grep -q -F '$(cat "$WORK/keys/good.jwt")' '$LOG'"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -4,26 +4,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
+# shellcheck source=tests/lib/check.sh
+source tests/lib/check.sh
 WORK=$(mktemp -d /var/tmp/mindmeasure-standby.XXXXXX)
 STANDBY=$(new_cluster_dir /var/tmp/mmb.XXXXXX)
 stop_standby() { as_pg "$PG_BIN/pg_ctl" stop -s -m immediate -D "$STANDBY/data" >/dev/null 2>&1 || true; }
 trap 'stop_standby; cluster_remove_all; rm -rf "$WORK" "$STANDBY"' EXIT
-FAILED=0
-COUNT=0
 
-check() { # DESCRIPTION COMMAND…
-    local description=$1
-    shift
-    COUNT=$((COUNT + 1))
-    if "$@" >"$WORK/check.log" 2>&1; then
-        echo "ok $COUNT - $description"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $description"
-        tail -n 15 "$WORK/check.log" | sed 's/^/#   /'
-    fi
-}
-equals() { [[ $1 == "$2" ]] || { echo "wanted $1, got $2"; return 1; }; }
 fails() { # TEXT DATABASE SQL
     local said
     ! said=$(sql "$2" -c "$3" 2>&1) || { echo 'it went through'; return 1; }
@@ -119,5 +106,4 @@ check 'what is scored on the primary' caught_up
 check 'is read on the standby' same_on_both mindmeasure_system "SELECT count(*) FROM fusion_outputs"
 check 'and explained there' same_on_both mindmeasure_user "SELECT mm_explain_session('00000012-0000-4000-8000-000000000001')"
 
-echo "$((COUNT - FAILED)) of $COUNT passed"
-[[ $FAILED -eq 0 ]]
+finish

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the backup tests stand on: a cluster that archives its WAL, a stanza, age
 # keys, and the scripts of deploy/backup under a configuration of their own. To
-# be sourced after scripts/cluster.sh.
+# be sourced after scripts/cluster.sh and tests/lib/check.sh.
 
 LIVE=$(new_cluster_dir /var/tmp/mmb.XXXXXX)
 WORK=$(new_cluster_dir /var/tmp/mmbw.XXXXXX)
@@ -9,23 +9,8 @@ SCRIPTS=$WORK/scripts
 ARCHIVES=$WORK/archives
 CONF_D=$WORK/pgbackrest/conf.d
 STATUS=$WORK/backup.prom
-FAILED=0
-COUNT=0
 export MINDMEASURE_BACKUP_CONF=$WORK/backup.conf
 
-# check DESCRIPTION COMMAND…: one test.
-check() {
-    local description=$1
-    shift
-    COUNT=$((COUNT + 1))
-    if "$@" >"$WORK/check.log" 2>&1; then
-        echo "ok $COUNT - $description"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $COUNT - $description"
-        tail -n 20 "$WORK/check.log" | sed 's/^/#   /'
-    fi
-}
 
 # fails CODE TEXT COMMAND…: with that exit code, saying that.
 fails() {
@@ -36,9 +21,6 @@ fails() {
     [[ $status -eq $code ]] || { echo "ended with $status, wanted $code"; return 1; }
     grep -q -e "$text" "$WORK/fails.log" || { echo "does not say: $text"; return 1; }
 }
-not() { ! "$@"; }
-same_text() { diff -u --label wanted --label seen "$1" "$2"; }
-equals() { [[ $1 == "$2" ]] || { echo "wanted $1, got $2"; return 1; }; }
 
 # run SCRIPT ARG…: one of deploy/backup, as the user of the server.
 run() {
