@@ -122,12 +122,14 @@ pub fn stored(
         .unwrap_or_default();
     let (mean, n) = (columns.next::<f64>()?, columns.next::<f64>()?);
     let (deviation, p) = (columns.next::<f64>()?, columns.next::<f64>()?);
+    let days = columns.next::<i64>()?.unwrap_or(0);
     let usual = match (mean, n, deviation, p) {
         (Some(mean), Some(n), Some(deviation), Some(p)) => Some(Usual {
             mean,
             n,
             deviation,
             p,
+            days,
         }),
         _ => None,
     };
@@ -147,6 +149,12 @@ pub fn stored(
 impl Explained {
     pub fn told(&self) -> Told {
         let trend = self.trend.as_ref();
+        let direction = |word: fn(&Trends) -> &String| {
+            trend
+                .map(word)
+                .filter(|word| *word != "insufficient data")
+                .cloned()
+        };
         Told {
             score: self.score,
             range: self.range,
@@ -165,9 +173,8 @@ impl Explained {
                 })
                 .collect(),
             usual: self.usual,
-            trend: trend
-                .map(|trend| trend.medium_term.clone())
-                .filter(|word| word != "insufficient data"),
+            trend: direction(|trend| &trend.medium_term),
+            long_trend: direction(|trend| &trend.long_term),
             alarm: trend
                 .and_then(|trend| trend.alarm.as_ref())
                 .is_some_and(|alarm| alarm.raised),

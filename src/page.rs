@@ -250,15 +250,13 @@ fn drivers(items: &[Item]) -> Vec<Driver> {
     items
         .iter()
         .map(|item| {
-            let name = words::plain(&item.feature).unwrap_or(&item.feature);
             let what = match (item.feature.as_str(), item.z, &item.modality) {
                 ("other", None, Some(modality)) => {
                     format!("everything else from the {}", words::source(modality))
                 }
                 ("limit", None, _) => "limit of the calculation".into(),
-                (_, Some(z), _) if z < 0.0 => format!("{name} below usual"),
-                (_, Some(_), _) => format!("{name} above usual"),
-                (_, None, _) => name.to_owned(),
+                (_, Some(z), _) => words::moved(&item.feature, z > 0.0),
+                (name, None, _) => name.to_owned(),
             };
             Driver {
                 what,

@@ -22,7 +22,12 @@ SELECT matches(:'told'::text, 'earlier sessions average \d+', 'against the perso
 SELECT matches(:'told'::text, 'it is not a diagnosis\.$', 'no diagnosis');
 SELECT doesnt_match(:'told'::text, '(text|audio|visual|passive)\.', 'features have plain words');
 SELECT doesnt_match(:'told'::text, '(?i)depress|anxi|disorder|patient|suffer', 'nothing is diagnosed');
-SELECT matches(mm_explain_session(:'first'), 'too few earlier sessions', 'a first session says that it is one');
+SELECT matches(mm_explain_session(:'first'), 'too few earlier scores', 'a first session says that it is one');
+SELECT matches(mm_explain_session(:'first'), 'until there is more of this person''s own to compare with, general figures stand in', 'and what it is held against');
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 21)), 'whose 20 earlier sessions average \d+\.', 'the usual of three weeks before is none to warn of');
+UPDATE fusion_outputs SET session_created_at = session_created_at - interval '8 days' WHERE session_id <= pg_temp.session_id(1, 20);
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 21)), 'the last of them was 30 days before', 'that of a month before is');
+UPDATE fusion_outputs SET session_created_at = session_created_at + interval '8 days' WHERE session_id <= pg_temp.session_id(1, 20);
 SELECT is((SELECT count(*) FROM fusion_outputs WHERE regexp_count(mm_explain_session(session_id), '\.( |$)') NOT BETWEEN 3 AND 6), 0::bigint, 'every session');
 
 -- Who may hear it
