@@ -38,7 +38,7 @@ fn is_known(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result
 pub struct Explained {
     score: i32,
     range: Option<(f64, f64)>,
-    qc: Qc,
+    pub qc: Qc,
     usual: Option<Usual>,
     pub drivers: Drivers,
     pub trend: Option<Trends>,
@@ -59,6 +59,9 @@ pub struct Item {
     pub z: Option<f64>,
     pub contribution: f64,
 }
+
+/// The direction of a window with too few sessions.
+pub const TOO_FEW: &str = "insufficient data";
 
 /// mind_measure_scores.trend_analysis.
 #[derive(Deserialize)]
@@ -149,12 +152,8 @@ pub fn stored(
 impl Explained {
     pub fn told(&self) -> Told {
         let trend = self.trend.as_ref();
-        let direction = |word: fn(&Trends) -> &String| {
-            trend
-                .map(word)
-                .filter(|word| *word != "insufficient data")
-                .cloned()
-        };
+        let direction =
+            |word: fn(&Trends) -> &String| trend.map(word).filter(|word| *word != TOO_FEW).cloned();
         Told {
             score: self.score,
             range: self.range,
