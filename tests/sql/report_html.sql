@@ -33,6 +33,12 @@ SELECT is(pg_temp.found('//svg[@role="img"]/title | //svg[@role="img"]/desc', :'
 SELECT is(pg_temp.found('//details//tbody/tr', :'page'), 30, 'and every session a row');
 SELECT is(pg_temp.found('//svg/rect[@class="gap" and @height="100"]', :'page'), 1, 'the gap is left open');
 SELECT is((SELECT regexp_count((xpath('//svg/path[@class="line smoothed"]/@d', pg_temp.parsed(:'page')))[1]::text, 'M')), 2, 'and no line crosses it');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="band"]/@d', pg_temp.parsed(:'page')))[1]::text, 'Z')), 2, 'nor does the 90 % band');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="line usual"]/@d', pg_temp.parsed(:'page')))[1]::text, '[ML]')), 29, 'the person''s own usual, from the second session on');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="mark hollow"]/@d', pg_temp.parsed(:'page')))[1]::text, 'M')),
+    (SELECT count(*)::int FROM fusion_outputs WHERE qc_overall = 'low'), 'each session of low quality is marked so');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="mark"]/@d', pg_temp.parsed(:'page')))[2]::text, 'M')),
+    (SELECT count(*)::int FROM fusion_outputs WHERE qc_overall = 'reliable'), 'each reliable one so');
 SELECT is(pg_temp.found('//ol/li', :'page') >= 3, true, 'the drivers of the newest session');
 SELECT is(pg_temp.found('//table[caption[contains(., "Points per week")]]/tbody/tr', :'page'), 3, 'the trends of three windows');
 SELECT matches(:'page'::text, '<html lang="en">', 'it says its language');
