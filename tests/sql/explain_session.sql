@@ -1,8 +1,4 @@
 -- mm_explain_session(): a score in plain words, for its person and the system only.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/speaking.psql

@@ -1,8 +1,4 @@
 -- mm_fit_model(): what all people together teach becomes a new, inactive model.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/cohort.psql

@@ -1,9 +1,5 @@
 -- A score knows what lies before its session and nothing else; and mm_model_report() judges a model
 -- with exactly the probabilities that scoring gives.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 SET client_min_messages = warning;
