@@ -140,7 +140,7 @@ COMMENT ON FUNCTION @extschema@.mm_retention_due(text, text, text[]) IS 'Part of
 CREATE FUNCTION @extschema@.mm_retention_work(actions text[])
     RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
                    redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     policy record;
