@@ -161,6 +161,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_require_system(),
     @extschema@.mm_person_is_known(uuid),
     @extschema@.mm_record_history(),
+    @extschema@.mm_record_new_rows(),
     @extschema@.mm_refuse_erased()
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
