@@ -46,6 +46,7 @@ $privileges$;
 -- CHECK constraints run with the rights of who writes the row.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_validate_json(text, text, jsonb),
+    @extschema@.mm_valid_row(text, "any"),
     @extschema@.mm_refuse(text, text),
     @extschema@.mm_json_schema(text),
     @extschema@.mm_fuse_session(uuid, boolean),

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum, Uuid};
+use sha2::{Digest, Sha256};
 
 use crate::direct::{Table, View};
 use crate::error::{or_raise, Error, Result};
@@ -173,12 +174,11 @@ fn mm_close_person(user_id: Uuid) {
 #[pg_extern(immutable, strict, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_tombstone(user_id: Uuid) -> Vec<u8> {
-    let mut text = b"mindmeasure erased person ".to_vec();
-    text.extend_from_slice(user_id.as_bytes());
-    // SAFETY: a built-in function called with an argument of its declared type.
-    let hash: Option<Vec<u8>> =
-        unsafe { direct_function_call(pg_sys::sha256_bytea, &[text.into_datum()]) };
-    hash.unwrap_or_default()
+    Sha256::new()
+        .chain_update(b"mindmeasure erased person ")
+        .chain_update(user_id.as_bytes())
+        .finalize()
+        .to_vec()
 }
 
 /// Whether a person has been erased, or is about to be: as of now, whatever the transaction's

@@ -136,6 +136,21 @@ impl Table {
         Ok(())
     }
 
+    /// Whether there is no row.
+    pub fn is_empty(&self, view: View) -> bool {
+        // SAFETY: the table is open; the snapshot goes after the scan.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
+            let nothing = std::ptr::null_mut();
+            let scan =
+                pg_sys::systable_beginscan(self.0, pg_sys::InvalidOid, false, snapshot, 0, nothing);
+            let is_empty = pg_sys::systable_getnext(scan).is_null();
+            pg_sys::systable_endscan(scan);
+            pg_sys::UnregisterSnapshot(snapshot);
+            is_empty
+        }
+    }
+
     /// Reads the row whose primary key, one column of a type that `equals` compares, is `key`.
     pub fn find<T>(
         &self,
@@ -149,10 +164,7 @@ impl Table {
             .ok_or_else(|| Error::Stored(key_column.to_string_lossy().into_owned()))?;
         // SAFETY: the table is open; the row is read before the scan ends, the snapshot goes after it.
         unsafe {
-            let snapshot = pg_sys::RegisterSnapshot(match view {
-                View::Present => pg_sys::GetLatestSnapshot(),
-                View::Transaction => pg_sys::GetTransactionSnapshot(),
-            });
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
             let mut condition = pg_sys::ScanKeyData::default();
             pg_sys::ScanKeyInit(
                 &mut condition,
@@ -192,8 +204,7 @@ impl Found<'_> {
         let mut is_null = false;
         // SAFETY: the tuple is one of the table's.
         unsafe {
-            let value =
-                pg_sys::heap_getattr(self.tuple, number, self.table.shape(), &mut is_null);
+            let value = pg_sys::heap_getattr(self.tuple, number, self.table.shape(), &mut is_null);
             T::from_datum(value, is_null)
         }
     }
@@ -217,4 +228,18 @@ pub enum View {
     Present,
     /// What a query of the transaction would see now.
     Transaction,
+}
+
+impl View {
+    /// # Safety
+    /// To be registered before anything else is done.
+    unsafe fn snapshot(self) -> pg_sys::Snapshot {
+        // SAFETY: called within a transaction.
+        unsafe {
+            match self {
+                View::Present => pg_sys::GetLatestSnapshot(),
+                View::Transaction => pg_sys::GetTransactionSnapshot(),
+            }
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod page;
 mod population;
 mod privacy;
 mod questionnaire;
+mod row_check;
 mod schema;
 mod settings;
 mod sql;

@@ -99,12 +99,8 @@ impl Call<'_> {
         let mut is_null = false;
         // SAFETY: the tuple is one of the relation's.
         unsafe {
-            let value = pg_sys::heap_getattr(
-                self.data.tg_trigtuple,
-                number,
-                self.shape(),
-                &mut is_null,
-            );
+            let value =
+                pg_sys::heap_getattr(self.data.tg_trigtuple, number, self.shape(), &mut is_null);
             T::from_datum(value, is_null)
         }
     }

@@ -296,18 +296,14 @@ fn pseudonym(call: &Call<'_>, person: Option<Uuid>, make: bool) -> Result<Option
         c"audit_subjects",
         pg_sys::AccessShareLock as pg_sys::LOCKMODE,
     )?
-    .find(
-        c"user_id",
-        (pg_sys::F_UUID_EQ, key),
-        View::Present,
-        |row| row.get(c"subject"),
-    )?
+    .find(c"user_id", (pg_sys::F_UUID_EQ, key), View::Present, |row| {
+        row.get(c"subject")
+    })?
     .flatten();
     if known.is_some() || !make {
         return Ok(known);
     }
-    let query =
-        Schema::of_function(call.function).query("SELECT @extschema@.mm_audit_subject($1)");
+    let query = Schema::of_function(call.function).query("SELECT @extschema@.mm_audit_subject($1)");
     Spi::connect_mut(|client| Ok(query.run(client, &[person.into()])?.first().get_one()?))
 }
 
@@ -322,9 +318,8 @@ fn next_id(call: &Call<'_>, log: &Table) -> Result<Option<i64>> {
     if of != log.oid()
         || unsafe { pg_sys::get_rel_relkind(sequence) } as u8 != pg_sys::RELKIND_SEQUENCE
     {
-        let query = Schema::of_function(call.function).query(
-            "SELECT pg_get_serial_sequence($1::regclass::text, 'id')::regclass::oid",
-        );
+        let query = Schema::of_function(call.function)
+            .query("SELECT pg_get_serial_sequence($1::regclass::text, 'id')::regclass::oid");
         sequence = Spi::connect(|client| -> Result<Option<pg_sys::Oid>> {
             Ok(query.read(client, &[log.oid().into()])?.first().get_one()?)
         })?

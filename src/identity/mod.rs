@@ -134,7 +134,8 @@ pub fn application_says() -> Result<Option<Uuid>> {
         }
         let mut call = pg_sys::FmgrInfo::default();
         pg_sys::fmgr_info(function, &mut call);
-        call.fn_addr.map(|address| address as usize) == Some(mm_current_person_wrapper as usize)
+        call.fn_addr.map(|address| address as usize)
+            == Some(mm_current_person_wrapper as *const () as usize)
     };
     if is_ours {
         return Ok(None);
