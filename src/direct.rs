@@ -136,6 +136,18 @@ impl Table {
         Ok(())
     }
 
+    /// The index of the primary key; InvalidOid where there is none.
+    fn primary_key(&self) -> pg_sys::Oid {
+        // SAFETY: open.
+        unsafe {
+            #[cfg(feature = "pg18")]
+            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0, false);
+            #[cfg(not(feature = "pg18"))]
+            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0);
+            index
+        }
+    }
+
     /// Whether there is no row.
     pub fn is_empty(&self, view: View) -> bool {
         // SAFETY: the table is open; the snapshot goes after the scan.
@@ -173,7 +185,7 @@ impl Table {
                 equals.into(),
                 key,
             );
-            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0);
+            let index = self.primary_key();
             let scan = pg_sys::systable_beginscan(
                 self.0,
                 index,
