@@ -65,7 +65,7 @@ SELECT is(spec.error('INSERT INTO assessment_sessions (id, user_id) VALUES (pg_t
 SELECT is(spec.error(statement), expected, statement)
 FROM (VALUES
     ('SELECT mm_valid_row(''a: mood, b: 3, c: 0..100'', NULL::jsonb, NULL::text, NULL::numeric)', '1 rows'),
-    ('SELECT mm_valid_row(''a: mood, b: 3, c: 0..100'', NULL::jsonb, ''äöü'', 100.0)', '1 rows'),
+    ('SELECT mm_valid_row(''a: mood, b: 3, c: 0..100'', NULL::jsonb, ''äöü''::text, 100.0)', '1 rows'),
     ('SELECT mm_valid_row(''b: 3'', ''äöüx''::text)', '23514 b: must be at most 3 characters'),
     ('SELECT mm_valid_row(''b: 3 or sealed'', ''äöüx''::text)', '23514 b: must be at most 3 characters'),
     ('SELECT mm_valid_row(''c: 0..100'', 100.0000000000000000000000001)', '23514 c: must be a number from 0 to 100'),
