@@ -1,3 +1,4 @@
+-- shape: flat
 -- What comes with every row an application writes: its key, its history, its audit line, its CHECK. They are
 -- written without plans (src/direct.rs); what an INSERT would have to keep, they keep.
 BEGIN;
