@@ -46,6 +46,7 @@ $privileges$;
 -- CHECK constraints run with the rights of who writes the row.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_validate_json(text, text, jsonb),
+    @extschema@.mm_valid_row(text, "any"),
     @extschema@.mm_refuse(text, text),
     @extschema@.mm_json_schema(text),
     @extschema@.mm_fuse_session(uuid, boolean),
@@ -161,6 +162,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_require_system(),
     @extschema@.mm_person_is_known(uuid),
     @extschema@.mm_record_history(),
+    @extschema@.mm_record_new_rows(),
     @extschema@.mm_refuse_erased()
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS

@@ -116,59 +116,17 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
     'Trigger on assessment_sessions: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501).';
 
+-- src/entry.rs
 CREATE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF NEW.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing'
-            USING ERRCODE = 'not_null_violation', TABLE = TG_TABLE_NAME, COLUMN = 'user_id',
-                  HINT = 'Give user_id, or set the request''s claims so that auth.uid() knows the person.';
-    END IF;
-    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-    VALUES (NEW.id, NEW.user_id, NEW.created_at)
-    ON CONFLICT (id) DO NOTHING;
-    -- A data-only restore brings the keys first: the very same identity may come again.
-    IF NOT FOUND AND NOT EXISTS (
-        SELECT FROM @extschema@.session_keys AS k
-        WHERE k.id = NEW.id AND k.user_id = NEW.user_id AND k.created_at = NEW.created_at) THEN
-        RAISE EXCEPTION 'id: a session with this id exists or has existed'
-            USING ERRCODE = 'unique_violation', TABLE = TG_TABLE_NAME, COLUMN = 'id',
-                  HINT = 'Leave id out of the INSERT: the database makes a fresh one.';
-    END IF;
-    RETURN NEW;
-END;
-$$;
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_register_session_key';
 COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
     'Trigger on assessment_sessions: registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
 
+-- src/entry.rs
 CREATE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    key record;
-BEGIN
-    SELECT k.user_id, k.created_at INTO key FROM @extschema@.session_keys AS k WHERE k.id = NEW.session_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'session_id: there is no such session'
-            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'session_id',
-                  HINT = 'Insert the session into assessment_sessions first.';
-    END IF;
-    -- Before any row of the person is locked: see mm_admit_person().
-    IF NOT @extschema@.mm_admit_person(key.user_id) THEN
-        RAISE EXCEPTION 'session_id: the session''s person has been erased'
-            USING ERRCODE = 'MM004', TABLE = TG_TABLE_NAME, COLUMN = 'session_id', HINT = 'Drop what you have of this session.';
-    END IF;
-    IF NEW.user_id IS NULL THEN
-        NEW.user_id := key.user_id;
-    ELSIF NEW.user_id <> key.user_id THEN
-        RAISE EXCEPTION 'user_id: is not the person of this session'
-            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'user_id',
-                  HINT = 'Leave user_id out: it is filled from the session.';
-    END IF;
-    RETURN NEW;
-END;
-$$;
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_fill_owner';
 COMMENT ON FUNCTION @extschema@.mm_fill_owner() IS
     'Trigger on what belongs to a session: fills user_id from session_keys; refuses an unknown session or another person''s (23503).';
 

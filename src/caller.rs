@@ -4,7 +4,9 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum, Uuid};
+use sha2::{Digest, Sha256};
 
+use crate::direct::{Table, View};
 use crate::error::{or_raise, Error, Result};
 use crate::sql::Schema;
 
@@ -135,12 +137,19 @@ const ADMITTED_ONE_BY_ONE: u32 = 64;
 #[pg_extern(volatile, strict, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_admit_person(user_id: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> bool {
+    // SAFETY: Postgres passes the call's own fmgr info.
+    let schema = unsafe { pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid) };
+    or_raise(admit(user_id, schema))
+}
+
+/// The same, for triggers in Rust.
+pub fn admit(user_id: Uuid, schema: pg_sys::Oid) -> Result<bool> {
     advisory_lock_shared(if admitted_in_bulk() {
         BULK_PRESENCE
     } else {
         hash(user_id, PRESENCE)
     });
-    !or_raise(is_erased(user_id, &Schema::of(fcinfo)))
+    Ok(!is_erased(user_id, schema)?)
 }
 
 /// Keeps everybody else from writing rows of a person, and from scoring them, until the end of
@@ -165,31 +174,27 @@ fn mm_close_person(user_id: Uuid) {
 #[pg_extern(immutable, strict, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_tombstone(user_id: Uuid) -> Vec<u8> {
-    let mut text = b"mindmeasure erased person ".to_vec();
-    text.extend_from_slice(user_id.as_bytes());
-    // SAFETY: a built-in function called with an argument of its declared type.
-    let hash: Option<Vec<u8>> =
-        unsafe { direct_function_call(pg_sys::sha256_bytea, &[text.into_datum()]) };
-    hash.unwrap_or_default()
+    Sha256::new()
+        .chain_update(b"mindmeasure erased person ")
+        .chain_update(user_id.as_bytes())
+        .finalize()
+        .to_vec()
 }
 
 /// Whether a person has been erased, or is about to be: as of now, whatever the transaction's
 /// snapshot.
-fn is_erased(user_id: Uuid, schema: &Schema) -> Result<bool> {
-    let query = schema.query(
-        "SELECT count(*) FROM @extschema@.erasure_log WHERE person = @extschema@.mm_tombstone($1)",
-    );
-    let tombstones = Spi::connect_mut(|client| -> Result<Option<i64>> {
-        // SAFETY: plain look at the transaction's isolation level.
-        if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
-            Ok(query
-                .read_latest(client, user_id, |row| row.get(1))?
-                .flatten())
-        } else {
-            Ok(query.run(client, &[user_id.into()])?.first().get_one()?)
-        }
-    })?;
-    Ok(tombstones != Some(0))
+fn is_erased(user_id: Uuid, schema: pg_sys::Oid) -> Result<bool> {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    let tombstone = mm_tombstone(user_id)
+        .into_datum()
+        .ok_or(Error::Missing("user_id"))?;
+    let found = Table::open(schema, c"erasure_log", lock)?.find(
+        c"person",
+        (pg_sys::F_BYTEAEQ, tombstone),
+        View::Present,
+        |_| (),
+    )?;
+    Ok(found.is_some())
 }
 
 /// Counts the rows that this transaction has let in.

@@ -49,6 +49,14 @@ pub enum Error {
         field: String,
         requirement: String,
     },
+    /// A trigger refuses a row, as RAISE would: SQLSTATE, table and column, why, what to do.
+    Row {
+        code: &'static [u8; 5],
+        table: String,
+        column: &'static str,
+        why: &'static str,
+        hint: &'static str,
+    },
     /// An applied migration file is not what it was.
     ChangedMigration(&'static str),
     /// A token that says nothing for anybody: why.
@@ -107,6 +115,7 @@ impl Error {
             | Error::ChangedMigration(_)
             | Error::OldSnapshot => b"55000",
             Error::Document { .. } | Error::Requirement { .. } => b"23514",
+            Error::Row { code, .. } => code,
             Error::Stored(_) | Error::Spi(_) => b"XX000",
         }
     }
@@ -135,6 +144,7 @@ impl Error {
             Error::UnknownJsonSchema(name) => format!("name: there is no JSON Schema {name}"),
             Error::Document { message, .. } => message.clone(),
             Error::Requirement { field, requirement } => format!("{field}: must be {requirement}"),
+            Error::Row { column, why, .. } => format!("{column}: {why}"),
             Error::ChangedMigration(file) => {
                 format!("migration {file} is not the one that was applied")
             }
@@ -175,6 +185,7 @@ impl Error {
             Error::CannotLearn(_) => "Record outcomes of both kinds, of scored sessions, with mm_record_outcome().".into(),
             Error::UnknownJsonSchema(_) => format!("One of {}.", crate::validate::names()),
             Error::Document { hint, .. } => hint.clone(),
+            Error::Row { hint, .. } => (*hint).into(),
             Error::Requirement { .. } => "Nothing was stored. Correct the value and send the row again.".into(),
             Error::ChangedMigration(_) => "The installed files are damaged or from another build: install the released package of this version again.".into(),
             Error::Token(_) => "Send a fresh token of the person, as a parameter of the statement so that it reaches no log.".into(),
@@ -203,6 +214,12 @@ impl Error {
         });
         let message = palloc_text(self.message());
         let hint = palloc_text(self.hint());
+        let place = match &self {
+            Error::Row { table, column, .. } => {
+                Some((palloc_text(table.clone()), palloc_text((*column).into())))
+            }
+            _ => None,
+        };
         drop(self);
         // SAFETY: the strings are palloc'd and outlive the call; errstart with ERROR always
         // returns true, and errfinish with ERROR does not return.
@@ -211,6 +228,10 @@ impl Error {
             errcode(sqlstate);
             errmsg(c"%s".as_ptr(), message);
             errhint(c"%s".as_ptr(), hint);
+            if let Some((table, column)) = place {
+                err_generic_string(c_int::from(b't'), table);
+                err_generic_string(c_int::from(b'c'), column);
+            }
             errfinish(c"mindmeasure".as_ptr(), 0, std::ptr::null());
         }
         unreachable!("errfinish returned from an ERROR")
@@ -243,6 +264,7 @@ unsafe extern "C-unwind" {
     fn errcode(sqlerrcode: c_int) -> c_int;
     fn errmsg(format: *const c_char, ...) -> c_int;
     fn errhint(format: *const c_char, ...) -> c_int;
+    fn err_generic_string(field: c_int, text: *const c_char) -> c_int;
     fn errhidestmt(hide_stmt: bool) -> c_int;
     fn errhidecontext(hide_ctx: bool) -> c_int;
     fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);

@@ -112,6 +112,34 @@ impl RawJsonb {
         unsafe { Document::from_datum(self.0, false) }.unwrap_or(Document(Ok(Value::Null)))
     }
 
+    /// Whether the document has a member that only an envelope has.
+    pub fn has_marks(self) -> bool {
+        // SAFETY: the datum is a jsonb that is not NULL; only objects have members.
+        unsafe {
+            let packed: *mut pg_sys::varlena = self.0.cast_mut_ptr();
+            let plain = pg_sys::pg_detoast_datum(packed);
+            let container = pgrx::vardata_any(plain)
+                .cast::<pg_sys::JsonbContainer>()
+                .cast_mut();
+            let has = |name: &CStr| {
+                let mut value = pg_sys::JsonbValue::default();
+                !pg_sys::getKeyJsonValueFromContainer(
+                    container,
+                    name.as_ptr(),
+                    name.count_bytes() as i32,
+                    &mut value,
+                )
+                .is_null()
+            };
+            let found =
+                (*container).header & pg_sys::JB_FOBJECT != 0 && (has(c"mm_enc") || has(c"kid"));
+            if plain != packed {
+                pg_sys::pfree(plain.cast());
+            }
+            found
+        }
+    }
+
     pub fn text(self) -> String {
         // SAFETY: jsonb_out reads a jsonb and gives a C string, which lives in this context.
         unsafe {

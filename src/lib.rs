@@ -11,9 +11,12 @@ mod batch;
 mod calibrate;
 mod caller;
 mod chart;
+mod direct;
+mod entry;
 mod error;
 mod explain;
 mod fuse;
+mod history;
 mod identity;
 mod jsonb;
 mod key_file;
@@ -27,10 +30,13 @@ mod page;
 mod population;
 mod privacy;
 mod questionnaire;
+mod row_check;
 mod schema;
 mod settings;
 mod sql;
 mod store;
+mod transition;
+mod trigger;
 mod validate;
 
 #[pgrx::pg_guard]

@@ -9,6 +9,11 @@ extension_sql_file!(
     requires = ["bootstrap"]
 );
 extension_sql_file!(
+    "../sql/checks.sql",
+    name = "checks",
+    requires = ["bootstrap"]
+);
+extension_sql_file!(
     "../sql/lifecycle/progress.sql",
     name = "progress",
     requires = ["bootstrap"]

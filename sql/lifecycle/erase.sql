@@ -1,17 +1,9 @@
 -- Erasing a person, and what keeps them erased.
 
+-- src/entry.rs
 CREATE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF NOT @extschema@.mm_admit_person(NEW.user_id) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', TABLE = TG_TABLE_NAME, COLUMN = 'user_id',
-                  HINT = 'Somebody who comes back gets a new account, with a new id.';
-    END IF;
-    RETURN NEW;
-END;
-$$;
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
 COMMENT ON FUNCTION @extschema@.mm_refuse_erased() IS
     'Trigger: no row for a person whom mm_erase_user() erased or is erasing (MM004); waits until an erasure, restore or import of the person ends.';
 

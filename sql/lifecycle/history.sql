@@ -1,4 +1,11 @@
--- Writes row_history. What is recorded stands with that table (V008); reading it is restore.sql.
+-- Writes row_history. What is recorded stands with that table (V008, V014); reading it is restore.sql.
+
+-- src/history.rs
+CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_record_new_rows';
+COMMENT ON FUNCTION @extschema@.mm_record_new_rows() IS
+    'Trigger, once an INSERT: writes into row_history which rows are new. Arguments: the key column, id or session_id; derived, where what the owner writes is derived unless it restores.';
 
 CREATE FUNCTION @extschema@.mm_record_history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -8,10 +15,6 @@ CREATE FUNCTION @extschema@.mm_record_history() RETURNS trigger
 BEGIN
     -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.
     CASE TG_OP || ' ' || TG_ARGV[0]
-    WHEN 'INSERT id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, other_keys)
-        SELECT n.user_id, TG_TABLE_NAME, 'insert', (array_agg(n.id))[1], (array_agg(n.id))[2:]
-        FROM new_rows AS n GROUP BY n.user_id;
     WHEN 'UPDATE id' THEN
         INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
         SELECT o.user_id, TG_TABLE_NAME, 'update', o.id, to_jsonb(o) FROM old_rows AS o;
@@ -19,10 +22,6 @@ BEGIN
         INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
         SELECT o.user_id, TG_TABLE_NAME, 'delete', o.id, to_jsonb(o) FROM old_rows AS o;
     -- session_outcomes. Derived ones come and go with the scores; a replay makes them anew.
-    WHEN 'INSERT session_id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, other_keys)
-        SELECT n.user_id, TG_TABLE_NAME, 'insert', (array_agg(n.session_id))[1], (array_agg(n.session_id))[2:]
-        FROM new_rows AS n WHERE NOT n.derived GROUP BY n.user_id;
     WHEN 'UPDATE session_id' THEN
         INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
         SELECT o.user_id, TG_TABLE_NAME, 'update', o.session_id, to_jsonb(o) FROM old_rows AS o;
@@ -34,7 +33,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_record_history() IS
-    'Trigger, once a statement: writes into row_history which rows are new, and what changed or deleted ones were before. Argument: the key''s column, id or session_id.';
+    'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
 
 CREATE FUNCTION @extschema@.mm_history_begins() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -251,13 +251,14 @@ CREATE FUNCTION @extschema@.mm_close_new_partitions() RETURNS event_trigger
     AS $$
 DECLARE
     made record;
+    bounds record;
 BEGIN
     -- In a restore (every pg_dump script turns row_security off) the dump says it all.
     IF current_setting('row_security') = 'off' THEN
         RETURN;
     END IF;
     FOR made IN
-        SELECT c.oid::regclass AS relation, p.from_time, p.to_time, d.command_tag = 'CREATE TABLE' AS is_empty,
+        SELECT c.oid::regclass AS relation, parent.oid::regclass AS parent, d.command_tag = 'CREATE TABLE' AS is_empty,
                (SELECT a.attname FROM pg_partitioned_table AS t JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0]
                 WHERE t.partrelid = parent.oid) AS key
         FROM pg_event_trigger_ddl_commands() AS d
@@ -266,15 +267,16 @@ BEGIN
         JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind = 'r'
         JOIN pg_class AS parent ON parent.oid = i.inhparent AND parent.relowner = 'mindmeasure_owner'::regrole
              AND parent.relnamespace = '@extschema@'::regnamespace
-        LEFT JOIN LATERAL @extschema@.mm_time_partitions(parent.oid) AS p ON p.partition = c.oid
         WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table'
           AND (NOT c.relrowsecurity OR c.relowner <> 'mindmeasure_owner'::regrole OR EXISTS (
               SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner))
     LOOP
+        -- Not in the query above: it is run for whoever makes a table of their own, and they may not call this.
+        SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(made.parent) AS p WHERE p.partition = made.relation;
         -- What mm_time_partition() gives its own: nothing to read when it is attached to the archive.
-        IF made.is_empty AND isfinite(made.from_time) AND isfinite(made.to_time) THEN
+        IF made.is_empty AND isfinite(bounds.from_time) AND isfinite(bounds.to_time) THEN
             EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (%I >= %L::timestamptz AND %I < %L::timestamptz)',
-                made.relation, made.key, made.from_time, made.key, made.to_time);
+                made.relation, made.key, bounds.from_time, made.key, bounds.to_time);
         END IF;
         PERFORM @extschema@.mm_close_table(made.relation);
     END LOOP;

@@ -6,18 +6,20 @@
 
 pub mod reads;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, PgRelation, Uuid};
+use pgrx::{direct_function_call, direct_function_call_as_datum, IntoDatum, Uuid};
 
-use crate::error::{or_raise, Error, Result};
+use crate::direct::{Table, View};
+use crate::error::{Error, Result};
 use crate::identity::{self, Asker};
 use crate::settings;
 use crate::sql::Schema;
-
-const LINE: &str = include_str!("../../sql/audit/line.sql");
+use crate::transition::{Column, Rows};
+use crate::trigger::{trigger_function, Call};
 
 /// So many ids of rows are written down; beyond, their number says how many there were.
 const MAX_IDS: usize = 100;
@@ -27,56 +29,26 @@ const MAX_IDS: usize = 100;
 struct Line {
     rows: i64,
     ids: Vec<String>,
-    /// By position among the columns: whether any row changed there.
+    /// For every compared column, whether any row changed there.
     changed: Vec<bool>,
 }
 
 type Lines = BTreeMap<Option<[u8; 16]>, Line>;
 
-/// A column of the table, as far as the audit has to know it.
-struct Column {
-    name: String,
-    type_oid: pg_sys::Oid,
-    by_value: bool,
-    length: i32,
-    dropped: bool,
-}
-
-/// mm_audit_statement(), declared in sql/audit/statements.sql.
-///
-/// # Safety
-/// Called by Postgres as an AFTER … FOR EACH STATEMENT trigger.
-#[no_mangle]
-#[pg_guard]
-pub unsafe extern "C-unwind" fn mm_audit_statement(
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> pg_sys::Datum {
-    // SAFETY: called_as_trigger says that context is trigger data.
-    unsafe {
-        if !pgrx::trigger_support::called_as_trigger(fcinfo) {
-            or_raise::<()>(Err(Error::Invalid(
-                "mm_audit_statement()",
-                "called as a trigger".into(),
-            )));
-        }
-        let data = &*(*fcinfo).context.cast::<pg_sys::TriggerData>();
-        or_raise(write_down(data, &Schema::of(fcinfo)));
-    }
-    pg_sys::Datum::from(0)
-}
-
-#[no_mangle]
-pub extern "C" fn pg_finfo_mm_audit_statement() -> &'static pg_sys::Pg_finfo_record {
-    const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
-    &VERSION_1
-}
+// Declared in sql/audit/statements.sql.
+trigger_function!(
+    mm_audit_statement,
+    pg_finfo_mm_audit_statement,
+    audit_statement
+);
 
 /// # Safety
-/// `data` is that of a running statement-level AFTER trigger.
-unsafe fn write_down(data: &pg_sys::TriggerData, schema: &Schema) -> Result<()> {
+/// The call is that of a running statement-level AFTER trigger.
+unsafe fn audit_statement(call: &Call<'_>) -> Result<usize> {
+    let data = call.data;
     // SAFETY: data is that of a running trigger.
     if restoring() || unsafe { is_told_elsewhere(data) } {
-        return Ok(());
+        return Ok(0);
     }
     let action = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
         pg_sys::TRIGGER_EVENT_INSERT => "INSERT",
@@ -84,39 +56,31 @@ unsafe fn write_down(data: &pg_sys::TriggerData, schema: &Schema) -> Result<()> 
         pg_sys::TRIGGER_EVENT_DELETE => "DELETE",
         _ => "TRUNCATE",
     };
-    // SAFETY: the relation is open and locked while its trigger runs.
-    let relation = unsafe { PgRelation::from_pg(data.tg_relation) };
     let mut lines = Lines::new();
-    let mut names = Vec::new();
+    let mut compared = Vec::new();
     if action == "TRUNCATE" {
         lines.insert(None, Line::default());
     } else {
         let (rows, other) = match action {
-            "DELETE" => (data.tg_oldtable, std::ptr::null_mut()),
-            "UPDATE" => (data.tg_newtable, data.tg_oldtable),
-            _ => (data.tg_newtable, std::ptr::null_mut()),
+            "DELETE" => (data.tg_oldtable, None),
+            "UPDATE" => (data.tg_newtable, Some(data.tg_oldtable)),
+            _ => (data.tg_newtable, None),
         };
         // SAFETY: a transition table that the trigger was declared with, or NULL.
         if rows.is_null() || unsafe { pg_sys::tuplestore_tuple_count(rows) } == 0 {
-            return Ok(());
+            return Ok(0);
         }
-        let columns = columns(&relation);
+        if other.is_some() {
+            compared = columns(call);
+        }
         // SAFETY: as above; both tables hold rows of this relation.
-        unsafe {
-            gather(
-                rows,
-                other,
-                (*data.tg_relation).rd_att,
-                &columns,
-                &mut lines,
-            )
-        };
-        names = columns.into_iter().map(|column| column.name).collect();
+        unsafe { gather(call, rows, other, &compared, &mut lines) };
     }
+    let table = call.table_name();
     for (person, line) in lines {
-        insert(schema, action, relation.name(), person, line, &names)?;
+        insert(call, action, &table, person, line, &compared)?;
     }
-    Ok(())
+    Ok(0)
 }
 
 /// Whether a superuser restores a dump: every pg_dump script turns row_security off, and brings the
@@ -140,23 +104,25 @@ unsafe fn is_told_elsewhere(data: &pg_sys::TriggerData) -> bool {
     }
 }
 
-/// # Safety
-/// Needs a transaction.
-unsafe fn owner() -> pg_sys::Oid {
-    // SAFETY: a look-up; InvalidOid where the role is gone.
+/// mindmeasure_owner; InvalidOid where the role is gone.
+pub fn owner() -> pg_sys::Oid {
+    // SAFETY: a look-up.
     unsafe { pg_sys::get_role_oid(c"mindmeasure_owner".as_ptr(), true) }
 }
 
-fn columns(relation: &PgRelation) -> Vec<Column> {
-    relation
-        .tuple_desc()
+/// The columns that an UPDATE may have changed.
+fn columns(call: &Call<'_>) -> Vec<Column> {
+    // SAFETY: the relation is open while its trigger runs.
+    let relation = unsafe { pgrx::PgRelation::from_pg(call.data.tg_relation) };
+    let shape = relation.tuple_desc();
+    shape
         .iter()
-        .map(|attribute| Column {
-            name: attribute.name().to_owned(),
-            type_oid: attribute.type_oid().value(),
+        .enumerate()
+        .filter(|(_, attribute)| !attribute.is_dropped())
+        .map(|(at, attribute)| Column {
+            at,
             by_value: attribute.attbyval,
             length: i32::from(attribute.attlen),
-            dropped: attribute.is_dropped(),
         })
         .collect()
 }
@@ -165,150 +131,48 @@ fn columns(relation: &PgRelation) -> Vec<Column> {
 /// same place of the two.
 ///
 /// # Safety
-/// `rows` and, unless NULL, `before` are tuplestores of rows of `shape`, described by `columns`.
+/// `rows` and `before` are tuplestores of rows of the call's relation, described by `compared`.
 unsafe fn gather(
+    call: &Call<'_>,
     rows: *mut pg_sys::Tuplestorestate,
-    before: *mut pg_sys::Tuplestorestate,
-    shape: pg_sys::TupleDesc,
-    columns: &[Column],
+    before: Option<*mut pg_sys::Tuplestorestate>,
+    compared: &[Column],
     lines: &mut Lines,
 ) {
-    let place = |name: &str| {
-        columns
-            .iter()
-            .position(|column| !column.dropped && column.name == name)
+    let place = |name| {
+        call.column(name).map(|number| {
+            // SAFETY: the description is the relation's.
+            let type_oid = unsafe { pg_sys::SPI_gettypeid(call.shape(), number) };
+            (number as usize - 1, type_oid)
+        })
     };
-    let person = place("user_id").filter(|&at| columns[at].type_oid == pg_sys::UUIDOID);
-    let key = place("id")
-        .or_else(|| place("session_id"))
-        .or_else(|| place("model_version"));
-    // SAFETY: the slots have the rows' own shape and are dropped after the last use of what is in them.
+    let person = place(c"user_id").filter(|(_, type_oid)| *type_oid == pg_sys::UUIDOID);
+    let key = place(c"id")
+        .or_else(|| place(c"session_id"))
+        .or_else(|| place(c"model_version"));
+    // SAFETY: the rows have the relation's shape, and the columns are of these types.
     unsafe {
-        let new = Slot::new(rows, shape);
-        let old = (!before.is_null()).then(|| Slot::new(before, shape));
-        while new.next(columns.len()) {
+        let new = Rows::new(rows, call.shape());
+        let old = before.map(|before| Rows::new(before, call.shape()));
+        while new.next() {
             let line = lines
-                .entry(person.and_then(|at| new.uuid(at)))
+                .entry(person.and_then(|(at, _)| new.uuid(at)))
                 .or_insert_with(|| Line {
-                    changed: vec![false; columns.len()],
+                    changed: vec![false; compared.len()],
                     ..Line::default()
                 });
             line.rows += 1;
             if line.ids.len() < MAX_IDS {
                 line.ids
-                    .extend(key.and_then(|at| new.text(at, &columns[at])));
+                    .extend(key.and_then(|(at, type_oid)| new.text(at, type_oid)));
             }
-            if let Some(old) = old.as_ref().filter(|old| old.next(columns.len())) {
-                for (at, column) in columns.iter().enumerate() {
-                    line.changed[at] |= !column.dropped && !new.same(old, at, column);
+            if let Some(old) = old.as_ref().filter(|old| old.next()) {
+                for (changed, column) in line.changed.iter_mut().zip(compared) {
+                    *changed |= !new.same(old, *column);
                 }
             }
         }
     }
-}
-
-/// A place for one row of a tuplestore at a time.
-struct Slot {
-    store: *mut pg_sys::Tuplestorestate,
-    slot: *mut pg_sys::TupleTableSlot,
-}
-
-impl Slot {
-    /// # Safety
-    /// As for [`gather`]. Nobody else reads through pointer 0: queries on a transition table each
-    /// have one of their own.
-    unsafe fn new(store: *mut pg_sys::Tuplestorestate, shape: pg_sys::TupleDesc) -> Slot {
-        // SAFETY: as promised by the caller.
-        unsafe {
-            pg_sys::tuplestore_select_read_pointer(store, 0);
-            pg_sys::tuplestore_rescan(store);
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot(shape, &raw const pg_sys::TTSOpsMinimalTuple);
-            Slot { store, slot }
-        }
-    }
-
-    /// Goes to the next row and takes it apart.
-    unsafe fn next(&self, columns: usize) -> bool {
-        // SAFETY: as for new().
-        unsafe {
-            let there = pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot);
-            if there {
-                pg_sys::slot_getsomeattrs_int(self.slot, columns as i32);
-            }
-            there
-        }
-    }
-
-    unsafe fn value(&self, at: usize) -> Option<pg_sys::Datum> {
-        // SAFETY: next() has filled as many values as there are columns.
-        unsafe { (!*(*self.slot).tts_isnull.add(at)).then(|| *(*self.slot).tts_values.add(at)) }
-    }
-
-    unsafe fn uuid(&self, at: usize) -> Option<[u8; 16]> {
-        // SAFETY: the column is a uuid.
-        unsafe { Uuid::from_datum(self.value(at)?, false).map(|uuid| *uuid.as_bytes()) }
-    }
-
-    unsafe fn text(&self, at: usize, column: &Column) -> Option<String> {
-        // SAFETY: the type's own output function on a value of the type.
-        unsafe {
-            let mut output = pg_sys::InvalidOid;
-            let mut varlena = false;
-            let value = self.value(at)?;
-            pg_sys::getTypeOutputInfo(column.type_oid, &mut output, &mut varlena);
-            let text = CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value));
-            Some(text.to_string_lossy().into_owned())
-        }
-    }
-
-    unsafe fn same(&self, other: &Slot, at: usize, column: &Column) -> bool {
-        // SAFETY: both values are of the column's type.
-        unsafe {
-            match (self.value(at), other.value(at)) {
-                (None, None) => true,
-                (Some(a), Some(b)) if column.by_value => a.value() == b.value(),
-                (Some(a), Some(b)) => {
-                    same_toast_pointer(a, b, column)
-                        // It may fetch both values, and fail.
-                        || pg_sys::ffi::pg_guard_ffi_boundary(|| datum_image_eq(a, b, false, column.length))
-                }
-                _ => false,
-            }
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // SAFETY: made in new(), dropped once.
-        unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) }
-    }
-}
-
-/// A large value that an UPDATE did not touch is the same pointer: it need not be fetched.
-unsafe fn same_toast_pointer(a: pg_sys::Datum, b: pg_sys::Datum, column: &Column) -> bool {
-    if column.length != -1 {
-        return false;
-    }
-    // SAFETY: both are varlenas; an external one is as long as varsize_any says.
-    unsafe {
-        let (a, b) = (
-            a.cast_mut_ptr::<pg_sys::varlena>(),
-            b.cast_mut_ptr::<pg_sys::varlena>(),
-        );
-        if !pgrx::varatt_is_1b_e(a) || !pgrx::varatt_is_1b_e(b) {
-            return false;
-        }
-        let bytes = |p: *mut pg_sys::varlena| {
-            std::slice::from_raw_parts(p.cast::<u8>(), pgrx::varsize_any(p))
-        };
-        bytes(a) == bytes(b)
-    }
-}
-
-unsafe extern "C-unwind" {
-    fn datum_image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, length: i32) -> bool;
 }
 
 /// Writes as mindmeasure_owner: who speaks may not. search_path is pinned by the function.
@@ -340,44 +204,137 @@ impl Drop for AsOwner {
 }
 
 fn insert(
-    schema: &Schema,
+    call: &Call<'_>,
     action: &str,
     table: &str,
     person: Option<[u8; 16]>,
     line: Line,
-    names: &[String],
+    compared: &[Column],
 ) -> Result<()> {
-    let changed: Vec<&str> = names
+    let changed: Vec<String> = compared
         .iter()
         .zip(&line.changed)
-        .filter_map(|(name, changed)| changed.then_some(name.as_str()))
+        .filter(|(_, changed)| **changed)
+        .map(|(column, _)| call.column_name(column.at))
         .collect();
     // Rows that go may be an erasure: no pseudonym is made for whom there is none.
     let make = matches!(action, "INSERT" | "UPDATE");
-    let query = schema.query(LINE);
     let _owner = AsOwner::begin();
-    // Not auth.uid(): a worker's claims may name somebody who is no UUID, and an error here would
+    // Not auth.uid() alone: a worker's claims may name somebody who is no UUID, and an error here would
     // refuse what it writes. Where there are none, an auth.uid() of the application's own may know.
-    let (asker, ask) = match identity::asker() {
-        Asker::Person(person) => (Some(person), false),
-        Asker::Nobody => (None, false),
-        Asker::Unsaid => (None, true),
+    let asker = match identity::asker() {
+        Asker::Person(person) => Some(person),
+        Asker::Nobody => None,
+        Asker::Unsaid => identity::application_says()?,
     };
-    Spi::connect_mut(|client| {
-        query.run(
-            client,
-            &[
-                action.into(),
-                table.into(),
-                person.map(Uuid::from_bytes).into(),
-                make.into(),
-                (!line.ids.is_empty()).then_some(line.ids).into(),
-                (action != "TRUNCATE").then_some(line.rows).into(),
-                (!changed.is_empty()).then_some(changed).into(),
-                asker.into(),
-                ask.into(),
-            ],
-        )?;
-        Ok(())
-    })
+    let subject = pseudonym(call, person.map(Uuid::from_bytes), make)?;
+    let actor = if asker.map(|asker| *asker.as_bytes()) == person {
+        subject
+    } else {
+        pseudonym(call, asker, make)?
+    };
+    // SAFETY: plain look.
+    let session_role = name_of(unsafe { pg_sys::GetSessionUserId() });
+    let role = settings::of_a_call(c"role")
+        .filter(|role| role != "none")
+        .unwrap_or_else(|| session_role.clone());
+    let application = settings::of_a_call(c"application_name").unwrap_or_default();
+    let log = Table::open(
+        call.schema,
+        c"audit_log",
+        pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
+    )?;
+    let id = next_id(call, &log)?;
+    // SAFETY: looks at the clock, the transaction and the connection.
+    let (now, transaction, client) = unsafe {
+        (
+            pg_sys::GetCurrentTimestamp(),
+            pg_sys::GetTopFullTransactionId().value,
+            direct_function_call_as_datum(pg_sys::inet_client_addr, &[]),
+        )
+    };
+    let verified = identity::verified().is_some();
+    let rows = (action != "TRUNCATE").then_some(line.rows);
+    log.insert(
+        now,
+        &[
+            (c"id", id.into_datum()),
+            (c"at", Some(now.into())),
+            (c"txid", Some(transaction.into())),
+            (c"action", action.into_datum()),
+            (c"table_name", table.into_datum()),
+            (c"subject", subject.into_datum()),
+            (c"actor", actor.into_datum()),
+            (c"actor_verified", verified.into_datum()),
+            (c"role_name", role.into_datum()),
+            (c"session_role", session_role.into_datum()),
+            (c"client_addr", client),
+            (c"application", application.into_datum()),
+            (c"row_ids", unless_empty(line.ids)),
+            (c"row_count", rows.into_datum()),
+            (c"columns", unless_empty(changed)),
+        ],
+    )
+}
+
+fn unless_empty(list: Vec<String>) -> Option<pg_sys::Datum> {
+    if list.is_empty() {
+        None
+    } else {
+        list.into_datum()
+    }
+}
+
+/// How audit_log names a person. A name is made where there is none, if it may be.
+fn pseudonym(call: &Call<'_>, person: Option<Uuid>, make: bool) -> Result<Option<Uuid>> {
+    let Some(person) = person else {
+        return Ok(None);
+    };
+    let key = person.into_datum().ok_or(Error::Missing("user_id"))?;
+    let known = Table::open(
+        call.schema,
+        c"audit_subjects",
+        pg_sys::AccessShareLock as pg_sys::LOCKMODE,
+    )?
+    .find(c"user_id", (pg_sys::F_UUID_EQ, key), View::Present, |row| {
+        row.get(c"subject")
+    })?
+    .flatten();
+    if known.is_some() || !make {
+        return Ok(known);
+    }
+    let query = Schema::of_function(call.function).query("SELECT @extschema@.mm_audit_subject($1)");
+    Spi::connect_mut(|client| Ok(query.run(client, &[person.into()])?.first().get_one()?))
+}
+
+/// The next value of audit_log.id.
+fn next_id(call: &Call<'_>, log: &Table) -> Result<Option<i64>> {
+    thread_local! {
+        /// The table, and the sequence of its identity column.
+        static SEQUENCE: Cell<(pg_sys::Oid, pg_sys::Oid)> = const { Cell::new((pg_sys::InvalidOid, pg_sys::InvalidOid)) };
+    }
+    let (of, mut sequence) = SEQUENCE.get();
+    // SAFETY: a look-up; 0 where there is none of that id any more.
+    if of != log.oid()
+        || unsafe { pg_sys::get_rel_relkind(sequence) } as u8 != pg_sys::RELKIND_SEQUENCE
+    {
+        let query = Schema::of_function(call.function)
+            .query("SELECT pg_get_serial_sequence($1::regclass::text, 'id')::regclass::oid");
+        sequence = Spi::connect(|client| -> Result<Option<pg_sys::Oid>> {
+            Ok(query.read(client, &[log.oid().into()])?.first().get_one()?)
+        })?
+        .ok_or_else(|| Error::Stored("audit_log.id".into()))?;
+        SEQUENCE.set((log.oid(), sequence));
+    }
+    // SAFETY: a built-in function called with an argument of its declared type.
+    Ok(unsafe { direct_function_call(pg_sys::nextval_oid, &[sequence.into_datum()]) })
+}
+
+fn name_of(role: pg_sys::Oid) -> String {
+    // SAFETY: a look-up that gives a palloc'd string.
+    unsafe {
+        CStr::from_ptr(pg_sys::GetUserNameFromId(role, false))
+            .to_string_lossy()
+            .into_owned()
+    }
 }

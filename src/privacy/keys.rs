@@ -12,6 +12,7 @@ use pgrx::Uuid;
 
 use super::ring;
 use crate::caller::{as_owner, may_act_for};
+use crate::direct::{self, Table};
 use crate::error::{Error, Result};
 use crate::sql::Schema;
 
@@ -144,11 +145,8 @@ pub fn in_use(schema: &Schema) -> Result<bool> {
     if let Some((_, known)) = known {
         return Ok(known);
     }
-    let query = schema.query("SELECT EXISTS (SELECT FROM @extschema@.user_keys)");
-    let found: Option<bool> = as_owner(|| {
-        Spi::connect(|client| -> Result<_> { Ok(query.read(client, &[])?.first().get_one()?) })
-    })?;
-    let found = found.unwrap_or(false);
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    let found = !Table::open(schema.oid, c"user_keys", lock)?.is_empty(direct::View::Transaction);
     REMEMBERED_KEYS.with_borrow_mut(|keys| keys.in_use = Some((schema.oid, found)));
     Ok(found)
 }

@@ -19,7 +19,7 @@ BEGIN
     ALTER TABLE assessment_sessions RENAME TO assessment_sessions_flat;
     FOR statement IN SELECT format('DROP TRIGGER %I ON assessment_sessions_flat', tgname) FROM pg_trigger WHERE tgrelid = 'assessment_sessions_flat'::regclass AND NOT tgisinternal LOOP EXECUTE statement; END LOOP;
     ALTER TABLE assessment_sessions_flat DROP CONSTRAINT assessment_sessions_pkey;
-    ALTER TABLE assessment_sessions_flat VALIDATE CONSTRAINT assessment_sessions_reflection_notes;
+    ALTER TABLE assessment_sessions_flat VALIDATE CONSTRAINT assessment_sessions_values;
     CREATE TABLE assessment_sessions (LIKE assessment_sessions_flat INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id, user_id, created_at)) PARTITION BY RANGE (created_at);
     ALTER TABLE assessment_sessions OWNER TO mindmeasure_owner;
     ALTER TABLE assessment_sessions ENABLE ROW LEVEL SECURITY;

@@ -38,7 +38,14 @@ SELECT set_eq(
     'SELECT relation, name, schema FROM spec.columns',
     $$ SELECT conrelid::regclass::text, a.attname::text, (regexp_match(pg_get_constraintdef(c.oid), '^CHECK \(mm_validate_json\(''(\w+)''::text, ''\w+''::text, (\w+)\)\)$'))[1]
        FROM pg_constraint AS c JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
-       WHERE c.convalidated AND c.coninhcount = 0 AND pg_get_constraintdef(c.oid) ~ format('^CHECK \(mm_validate_json\(''\w+''::text, ''%s''::text, %1$s\)\)$', a.attname) $$,
+       WHERE c.convalidated AND c.coninhcount = 0 AND pg_get_constraintdef(c.oid) ~ format('^CHECK \(mm_validate_json\(''\w+''::text, ''%s''::text, %1$s\)\)$', a.attname)
+       UNION ALL
+       -- One CHECK a row: the rules, then the columns in the same order.
+       SELECT conrelid::regclass::text, a.attname::text, f.rule
+       FROM pg_constraint AS c, regexp_match(pg_get_constraintdef(c.oid), '^CHECK \(mm_valid_row\(''([^'']*)''::text, (.*)\)\) NOT VALID$') AS m (parts),
+            unnest(string_to_array(m.parts[1], ', '), string_to_array(m.parts[2], ', ')) AS u (field_and_rule, name), LATERAL (SELECT split_part(field_and_rule, ': ', 1), split_part(field_and_rule, ': ', 2)) AS f (field, rule),
+            pg_attribute AS a
+       WHERE c.coninhcount = 0 AND a.attrelid = c.conrelid AND a.attname = u.name AND f.field = u.name AND a.atttypid = 'jsonb'::regtype $$,
     'each column is checked against its schema, under its own name');
 -- mm_models.spec is checked by mm_register_model(); drivers may hold rows of another system, the archive and history rows as they were; audit_log is written by our own functions.
 SELECT is_empty(

@@ -58,6 +58,10 @@ CREATE TABLE theirs_too ();
 SELECT ok(c.relrowsecurity AND c.relowner = 'mindmeasure_owner'::regrole AND NOT has_table_privilege('mindmeasure_user', c.oid, 'SELECT'), c.relname || ', made by hand, is closed')
 FROM pg_class AS c WHERE relname IN ('assessment_sessions_archive_y2024m01', 'by_hand');
 SELECT ok(NOT relrowsecurity AND has_table_privilege('mindmeasure_user', oid, 'SELECT'), 'a table that is no partition of ours is left alone') FROM pg_class WHERE relname = 'theirs_too';
+-- by an application's role, too, which may call none of our functions for partitions
+CREATE SCHEMA theirs;
+GRANT ALL ON SCHEMA theirs TO mindmeasure_user;
+SELECT is(spec.error('CREATE TABLE theirs.one (); ALTER TABLE theirs.one ADD COLUMN id int', 'mindmeasure_user'), '0 rows', 'anybody makes and changes tables of their own');
 
 -- progress ---------------------------------------------------------------------------------
 SELECT lives_ok('SELECT mm_progress(''archive'', 3000, 10000)', 'a long call says how far it is');

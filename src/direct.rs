@@ -1,0 +1,257 @@
+//! Rows of the extension's own tables, found and added without a plan.
+//!
+//! For triggers that run with every row an application writes: starting and ending an executor costs
+//! more than the row. Constraints, row triggers and indexes of the table are met as by an INSERT
+//! (it is what logical replication does); privileges and policies are not asked, for it is the
+//! extension itself that writes.
+
+use std::ffi::CStr;
+
+use pgrx::{pg_sys, FromDatum};
+
+use crate::error::{Error, Result};
+
+/// A relation that is open, and closed when dropped; the lock stays until the transaction ends.
+pub struct Table(pg_sys::Relation);
+
+impl Table {
+    /// A table of the extension's schema.
+    pub fn open(schema: pg_sys::Oid, name: &CStr, lock: pg_sys::LOCKMODE) -> Result<Table> {
+        // SAFETY: plain look-ups; table_open() raises where there is no such table any more.
+        unsafe {
+            let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
+            if oid == pg_sys::InvalidOid {
+                return Err(Error::Stored(format!("table {}", name.to_string_lossy())));
+            }
+            Ok(Table(pg_sys::table_open(oid, lock)))
+        }
+    }
+
+    fn shape(&self) -> pg_sys::TupleDesc {
+        // SAFETY: open.
+        unsafe { (*self.0).rd_att }
+    }
+
+    pub fn oid(&self) -> pg_sys::Oid {
+        // SAFETY: open.
+        unsafe { (*self.0).rd_id }
+    }
+
+    fn is_partitioned(&self) -> bool {
+        // SAFETY: open.
+        unsafe { (*(*self.0).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE }
+    }
+
+    /// The number of a column.
+    pub fn column(&self, name: &CStr) -> Option<i32> {
+        // SAFETY: the description is the relation's.
+        let number = unsafe { pg_sys::SPI_fnumber(self.shape(), name.as_ptr()) };
+        (number > 0).then_some(number)
+    }
+
+    /// The partition for a time, at whatever depth; the table itself where it has none.
+    fn partition(self, at: pg_sys::TimestampTz) -> Result<Table> {
+        let mut table = self;
+        while table.is_partitioned() {
+            // SAFETY: the description lives as long as the cache entry, which the open table keeps. Tables of
+            // ours are partitioned by the range of one timestamptz.
+            let child = unsafe {
+                let partitions = &*pg_sys::RelationGetPartitionDesc(table.0, true);
+                let lost = || Error::Stored("partition".into());
+                if partitions.nparts == 0 {
+                    return Err(lost());
+                }
+                let bounds = &*partitions.boundinfo;
+                if bounds.strategy as u8 != b'r' {
+                    return Err(lost());
+                }
+                let not_above = |bound: usize| match **bounds.kind.add(bound) {
+                    pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MINVALUE => true,
+                    pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MAXVALUE => false,
+                    _ => (**bounds.datums.add(bound)).value() as pg_sys::TimestampTz <= at,
+                };
+                let (mut low, mut high) = (0, bounds.ndatums as usize);
+                while low < high {
+                    let middle = (low + high) / 2;
+                    if not_above(middle) {
+                        low = middle + 1;
+                    } else {
+                        high = middle;
+                    }
+                }
+                // indexes[i] belongs to what lies below bound i.
+                let index = match *bounds.indexes.add(low) {
+                    none if none < 0 => bounds.default_index,
+                    index => index,
+                };
+                if index < 0 {
+                    return Err(lost());
+                }
+                *partitions.oids.add(index as usize)
+            };
+            // SAFETY: a partition cannot go while its parent is locked.
+            table = Table(unsafe {
+                pg_sys::table_open(child, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE)
+            });
+        }
+        Ok(table)
+    }
+
+    /// Adds a row of a time, which chooses the partition: columns by name. One that is not given, or that
+    /// the table does not have, is left out. The transaction sees it from its next look at the table on.
+    pub fn insert(
+        self,
+        at: pg_sys::TimestampTz,
+        row: &[(&CStr, Option<pg_sys::Datum>)],
+    ) -> Result<()> {
+        let table = self.partition(at)?;
+        // SAFETY: the executor state owns all that is made here; what Postgres raises is cleaned up by the
+        // (sub)transaction's abort.
+        unsafe {
+            let estate = pg_sys::CreateExecutorState();
+            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+            let slot =
+                pg_sys::MakeSingleTupleTableSlot(table.shape(), &raw const pg_sys::TTSOpsVirtual);
+            let columns = (*table.shape()).natts as usize;
+            std::slice::from_raw_parts_mut((*slot).tts_isnull, columns).fill(true);
+            for (name, value) in row {
+                if let (Some(number), Some(value)) = (table.column(name), value) {
+                    let at = number as usize - 1;
+                    *(*slot).tts_values.add(at) = *value;
+                    *(*slot).tts_isnull.add(at) = false;
+                }
+            }
+            pg_sys::ExecStoreVirtualTuple(slot);
+            let target = pg_sys::palloc0(std::mem::size_of::<pg_sys::ResultRelInfo>())
+                .cast::<pg_sys::ResultRelInfo>();
+            pg_sys::InitResultRelInfo(target, table.0, 0, std::ptr::null_mut(), 0);
+            pg_sys::ExecOpenIndices(target, false);
+            pg_sys::ExecSimpleRelationInsert(target, estate, slot);
+            pg_sys::ExecCloseIndices(target);
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            pg_sys::MemoryContextSwitchTo(before);
+            pg_sys::FreeExecutorState(estate);
+            pg_sys::CommandCounterIncrement();
+        }
+        Ok(())
+    }
+
+    /// The index of the primary key; InvalidOid where there is none.
+    fn primary_key(&self) -> pg_sys::Oid {
+        // SAFETY: open.
+        unsafe {
+            #[cfg(feature = "pg18")]
+            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0, false);
+            #[cfg(not(feature = "pg18"))]
+            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0);
+            index
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self, view: View) -> bool {
+        // SAFETY: the table is open; the snapshot goes after the scan.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
+            let nothing = std::ptr::null_mut();
+            let scan =
+                pg_sys::systable_beginscan(self.0, pg_sys::InvalidOid, false, snapshot, 0, nothing);
+            let is_empty = pg_sys::systable_getnext(scan).is_null();
+            pg_sys::systable_endscan(scan);
+            pg_sys::UnregisterSnapshot(snapshot);
+            is_empty
+        }
+    }
+
+    /// Reads the row whose primary key, one column of a type that `equals` compares, is `key`.
+    pub fn find<T>(
+        &self,
+        key_column: &CStr,
+        (equals, key): (u32, pg_sys::Datum),
+        view: View,
+        read: impl FnOnce(&Found<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let number = self
+            .column(key_column)
+            .ok_or_else(|| Error::Stored(key_column.to_string_lossy().into_owned()))?;
+        // SAFETY: the table is open; the row is read before the scan ends, the snapshot goes after it.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
+            let mut condition = pg_sys::ScanKeyData::default();
+            pg_sys::ScanKeyInit(
+                &mut condition,
+                number as pg_sys::AttrNumber,
+                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                equals.into(),
+                key,
+            );
+            let index = self.primary_key();
+            let scan = pg_sys::systable_beginscan(
+                self.0,
+                index,
+                index != pg_sys::InvalidOid,
+                snapshot,
+                1,
+                &mut condition,
+            );
+            let tuple = pg_sys::systable_getnext(scan);
+            let found = (!tuple.is_null()).then(|| read(&Found { table: self, tuple }));
+            pg_sys::systable_endscan(scan);
+            pg_sys::UnregisterSnapshot(snapshot);
+            Ok(found)
+        }
+    }
+}
+
+/// A row that [`Table::find`] has found.
+pub struct Found<'a> {
+    table: &'a Table,
+    tuple: pg_sys::HeapTuple,
+}
+
+impl Found<'_> {
+    /// A column of the type that the table gives it; `None` too where there is no such column.
+    pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
+        let number = self.table.column(column)?;
+        let mut is_null = false;
+        // SAFETY: the tuple is one of the table's.
+        unsafe {
+            let value = pg_sys::heap_getattr(self.tuple, number, self.table.shape(), &mut is_null);
+            T::from_datum(value, is_null)
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // SAFETY: open; after an error Postgres itself closes it.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::table_close(self.0, pg_sys::NoLock as pg_sys::LOCKMODE);
+            }
+        }
+    }
+}
+
+/// Which rows are seen.
+#[derive(Clone, Copy)]
+pub enum View {
+    /// All that is committed at this moment, whatever the transaction's isolation.
+    Present,
+    /// What a query of the transaction would see now.
+    Transaction,
+}
+
+impl View {
+    /// # Safety
+    /// To be registered before anything else is done.
+    unsafe fn snapshot(self) -> pg_sys::Snapshot {
+        // SAFETY: called within a transaction.
+        unsafe {
+            match self {
+                View::Present => pg_sys::GetLatestSnapshot(),
+                View::Transaction => pg_sys::GetTransactionSnapshot(),
+            }
+        }
+    }
+}
