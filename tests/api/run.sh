@@ -12,7 +12,7 @@ echo "ok - docs/api.md is what the catalog says"
 missing=$(grep -h -o -E '\bmm_[a-z_]+\(' README.md docs/*.md | tr -d '(' | sort -u |
     while read -r name; do grep -q -F "$name(" docs/api.md || echo "$name"; done)
 if [[ -n $missing ]]; then
-    echo "not ok - the documents name functions that do not exist:" $missing
+    echo "not ok - the documents name functions that do not exist: ${missing//$'\n'/, }"
     exit 1
 fi
 echo "ok - every function that the documents name exists"

@@ -35,6 +35,8 @@ $$;
 
 SELECT pg_temp.live(1);
 SELECT ok(pg_temp.remember('open', pg_temp.person_id(1)) > 60, 'given a person whose sessions were scored without encryption');
+CREATE TEMP TABLE told AS SELECT session_id, mm_explain_session(session_id) AS words FROM fusion_outputs;
+CREATE TEMP TABLE page AS SELECT mm_report_html(pg_temp.person_id(1)) AS page;
 SELECT pg_temp.gone(1);
 SELECT spec.encryption_on();
 SELECT pg_temp.live(1);
@@ -42,6 +44,8 @@ SELECT is((SELECT sum(rows) FROM mm_unencrypted_rows()), 0::numeric, 'when they 
 SELECT ok((SELECT count(*) FROM text_analysis WHERE sentiment_analysis IS NOT NULL) > 10, 'and they say something');
 SELECT pg_temp.remember('sealed', pg_temp.person_id(1));
 SELECT pg_temp.same('open', 'sealed');
+SELECT set_eq('SELECT session_id, mm_explain_session(session_id) FROM fusion_outputs', 'SELECT session_id, words FROM told', 'the explanations are the same');
+SELECT is(mm_report_html(pg_temp.person_id(1)), page, 'and the report') FROM page;
 SELECT mm_rescore_user(pg_temp.person_id(1));
 SELECT pg_temp.remember('replayed', pg_temp.person_id(1));
 SELECT pg_temp.same('open', 'replayed');

@@ -18,9 +18,15 @@ SELECT is((SELECT array_agg(number) FROM history WHERE after_gap), '{21}', 'the 
 SELECT is((SELECT array_agg(number) FROM history WHERE baseline_mean IS NULL), '{1}', 'the first session has no baseline');
 SELECT is((SELECT count(*) FROM history WHERE significance IS NULL), 3::bigint, 'nor the first three a significance');
 SELECT is((SELECT count(*) FROM mm_score_history(:'me', '2025-01-10', '2025-01-12')), 2::bigint, 'from is in, to is out');
+SELECT is((SELECT count(*) FROM mm_score_history(:'me', '2025-01-10 18:00+00', '2025-01-10 18:00:01+00')), 1::bigint, 'to the moment');
 SELECT is((SELECT count(*) FROM mm_score_history(:'me', '2025-01-10 18:00+00', '2025-01-10 18:00+00')), 0::bigint, 'an empty period');
 SELECT is((SELECT count(*) FROM mm_score_history(:'me', to_time => '2025-01-08')), 2::bigint, 'no beginning');
 SELECT is((SELECT count(*) FROM mm_score_history(NULL)), 0::bigint, 'nobody');
+
+-- Somebody with a session an hour, a pause of a day and a half, and one of two and a half
+SELECT pg_temp.add_session(3, n, '2025-01-01 08:00+00'::timestamptz + n * interval '1 hour' + CASE WHEN n > 8 THEN interval '96 hours' WHEN n > 4 THEN interval '36 hours' ELSE '0' END) FROM generate_series(1, 12) AS n \g /dev/null
+SELECT pg_temp.analyse(pg_temp.session_id(3, n), 'text'), mm_fuse_session(pg_temp.session_id(3, n)) FROM generate_series(1, 12) AS n \g /dev/null
+SELECT is((SELECT array_agg(session_id) FROM mm_score_history(pg_temp.person_id(3)) WHERE after_gap), ARRAY[pg_temp.session_id(3, 9)], 'under two days is no gap, however often somebody comes');
 
 SELECT is(spec.outcome(format('SELECT * FROM mm_score_history(%L)', :'me'), 'spec_app', :'me'), '30', 'the person sees theirs');
 SELECT is(spec.outcome(format('SELECT * FROM mm_score_history(%L)', :'me'), 'spec_worker'), '30', 'so does the system');

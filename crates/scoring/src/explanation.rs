@@ -54,6 +54,10 @@ const NARROW: f64 = 20.0;
 const WIDE: f64 = 50.0;
 /// Days without a session after which what was usual may be so no longer.
 const LONG_AGO: i64 = 28;
+/// Earlier sessions below which the usual is little to go by, and below which a direction may only
+/// be the scores settling: the first were held against general figures (docs/scoring.md).
+const LITTLE: f64 = 10.0;
+const SETTLED: f64 = 30.0;
 
 pub fn explanation(told: &Told) -> String {
     if told.qc == Qc::Insufficient {
@@ -117,13 +121,18 @@ fn place(told: &Told) -> String {
                 None => "within what is usual".to_owned(),
                 Some((size, side)) => format!("{size} {side} than is usual"),
             };
-            let age = if usual.days >= LONG_AGO {
-                format!("; the last of them was {} days before, so what is usual may have changed", usual.days)
+            let caution = if usual.days >= LONG_AGO {
+                format!(
+                    "; the last of them was {} days before, so what is usual may have changed",
+                    usual.days
+                )
+            } else if usual.n < LITTLE {
+                ", which are few to go by".to_owned()
             } else {
                 String::new()
             };
             format!(
-                "The score is {score} of 100, {place} for this person, whose {:.0} earlier sessions average {:.0}{age}.",
+                "The score is {score} of 100, {place} for this person, whose {:.0} earlier sessions average {:.0}{caution}.",
                 usual.n, usual.mean
             )
         }
@@ -219,9 +228,18 @@ fn direction(told: &Told) -> Option<String> {
         (None, Some(quarter)) => Some(format!("the last 90 days the trend is {quarter}")),
         (None, None) => None,
     };
+    let moves = [&told.trend, &told.long_trend]
+        .into_iter()
+        .flatten()
+        .any(|direction| direction != "stable");
+    let settling = if moves && told.usual.is_none_or(|usual| usual.n < SETTLED) {
+        ", which in a person's first weeks may only be the comparison settling"
+    } else {
+        ""
+    };
     match (trend, told.alarm) {
-        (Some(trend), true) => Some(format!("Over {trend}; {alarm}.")),
-        (Some(trend), false) => Some(format!("Over {trend}.")),
+        (Some(trend), true) => Some(format!("Over {trend}{settling}; {alarm}.")),
+        (Some(trend), false) => Some(format!("Over {trend}{settling}.")),
         (None, true) => Some(format!("Note that {alarm}.")),
         (None, false) => None,
     }
@@ -388,5 +406,18 @@ mod tests {
             text.contains("30 days the trend is stable, over the last 90 days it is declining."),
             "{text}"
         );
+    }
+    #[test]
+    fn the_first_weeks_are_said_to_be_no_trend_and_little_to_go_by() {
+        let settling =
+            "declining, which in a person's first weeks may only be the comparison settling.";
+        let after = |n| {
+            let mut told = told();
+            told.usual = told.usual.map(|usual| Usual { n, ..usual });
+            explanation(&told)
+        };
+        assert!(after(9.0).contains("whose 9 earlier sessions average 72, which are few to go by."));
+        assert!(after(9.0).contains(settling) && after(29.0).contains(settling));
+        assert!(!after(10.0).contains("few to go by") && !after(30.0).contains("settling"));
     }
 }
