@@ -353,7 +353,7 @@ fn median(numbers: &mut [f64]) -> f64 {
     let (lower, at_middle, _) = numbers.select_nth_unstable_by(middle, f64::total_cmp);
     let (at_middle, below) = (*at_middle, lower.iter().copied().max_by(f64::total_cmp));
     match below {
-        Some(below) if numbers.len() % 2 == 0 => 0.5 * below + 0.5 * at_middle,
+        Some(below) if numbers.len().is_multiple_of(2) => 0.5 * below + 0.5 * at_middle,
         _ => at_middle,
     }
 }
