@@ -217,7 +217,8 @@ impl Batch<'_> {
                 outcome: result.outcome,
             })
             .collect();
-        store::scores(client, self.schema, model, &rows, &lessons)
+        // A person with an outcome that is not earlier was handed back.
+        store::scores(client, self.schema, model, &rows, &lessons, false)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
-use crate::jsonb::JsonbText;
+use crate::jsonb::RawJsonb;
 use crate::load::{self, four, metric_baseline, Before, Columns};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
@@ -30,7 +30,8 @@ struct Row {
     score_smoothed: f64,
     uncertainty: f64,
     qc_overall: String,
-    drivers: String,
+    /// Outlives the connection that gave it.
+    drivers: RawJsonb,
     model_version: String,
     created_at: TimestampWithTimeZone,
 }
@@ -57,7 +58,7 @@ fn mm_fuse_session(
         name!(score_smoothed, f64),
         name!(uncertainty, f64),
         name!(qc_overall, String),
-        name!(drivers, JsonbText),
+        name!(drivers, RawJsonb),
         name!(model_version, String),
         name!(created_at, TimestampWithTimeZone),
     ),
@@ -75,7 +76,7 @@ fn mm_fuse_session(
         row.score_smoothed,
         row.uncertainty,
         row.qc_overall,
-        JsonbText(row.drivers),
+        row.drivers,
         row.model_version,
         row.created_at,
     ))
@@ -238,7 +239,8 @@ fn write(
         scored: &scored,
         outcome,
     };
-    let (created_at, drivers) = store::score(client, schema, model, &row, &lessons)?;
+    let (created_at, drivers) =
+        store::score(client, schema, model, &row, &lessons, before.derived)?;
     Ok(Row {
         session_id: identity.session_id,
         user_id: identity.user_id,
@@ -248,7 +250,7 @@ fn write(
         score_smoothed: scored.score_smoothed,
         uncertainty: scored.uncertainty,
         qc_overall: scored.qc_overall.as_str().to_owned(),
-        drivers,
+        drivers: drivers.outlive(client),
         model_version: model.model_version.clone(),
         created_at,
     })
@@ -288,7 +290,11 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
         columns.required("uncertainty")?,
         columns.required::<String>("qc_overall")?,
     );
-    let drivers: String = columns.next()?.unwrap_or_else(|| "null".into());
+    let drivers = columns
+        .next::<RawJsonb>()?
+        .or_else(|| RawJsonb::of("null".into()))
+        .ok_or_else(|| Error::Stored("drivers".into()))?
+        .outlive(client);
     let (model_version, created_at) = (
         columns.required("model_version")?,
         columns.required("created_at")?,
@@ -326,7 +332,7 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
 
 impl StoredScore {
     fn kept(&self, prepared: &Prepared) -> Result<Kept> {
-        let drivers: Value = serde_json::from_str(&self.row.drivers)
+        let drivers: Value = serde_json::from_str(&self.row.drivers.text())
             .map_err(|error| Error::Stored(error.to_string()))?;
         Kept::from_stored(
             &prepared.model,

@@ -4,6 +4,7 @@ use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use pgrx::spi::SpiClient;
 use pgrx::{direct_function_call, direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use serde_json::{Map, Number, Value};
@@ -107,6 +108,17 @@ pub fn jsonb_of(text: &str) -> Option<pg_sys::Datum> {
 pub struct RawJsonb(pub pg_sys::Datum);
 
 impl RawJsonb {
+    /// Of JSON text that this library has written.
+    pub fn of(text: String) -> Option<RawJsonb> {
+        JsonbText(text).into_datum().map(RawJsonb)
+    }
+
+    /// A copy in the memory of whoever connected to Spi: it stays when the connection ends.
+    pub fn outlive(self, _client: &SpiClient<'_>) -> RawJsonb {
+        // SAFETY: connected (`_client`); a jsonb is passed by reference and has a length of its own.
+        RawJsonb(unsafe { pg_sys::SPI_datumTransfer(self.0, false, -1) })
+    }
+
     pub fn document(self) -> Document {
         // SAFETY: the datum is a jsonb that is not NULL.
         unsafe { Document::from_datum(self.0, false) }.unwrap_or(Document(Ok(Value::Null)))

@@ -228,7 +228,7 @@ impl Replay {
                 .collect();
             // Baselines come at the end, once.
             let lessons = Lessons::default();
-            store::scores(client, schema, &prepared.model, &rows, &lessons)?;
+            store::scores(client, schema, &prepared.model, &rows, &lessons, true)?;
         }
         Ok(last)
     }

@@ -27,6 +27,8 @@ const PAST_SESSIONS: &str = include_str!("../sql/scoring/past_sessions.sql");
 
 const SCORED_MEANWHILE: &str =
     "EXISTS (SELECT FROM @extschema@.fusion_outputs AS x WHERE x.session_id = $1)";
+const DERIVED_BEFORE: &str =
+    "EXISTS (SELECT FROM @extschema@.session_outcomes AS x WHERE x.session_id = $1 AND x.derived)";
 const SCORED_LATER: &str = "(EXISTS (SELECT FROM @extschema@.fusion_outputs AS x WHERE x.user_id = w.person AND x.session_created_at >= w.before)
      OR EXISTS (SELECT FROM @extschema@.session_outcomes AS x WHERE x.user_id = w.person AND x.session_created_at >= w.before))";
 
@@ -54,6 +56,9 @@ pub struct Before {
     /// Whether the session has been scored meanwhile; of many, whether there is a score or an
     /// outcome that is not earlier than the first session.
     pub scored: bool,
+    /// Whether an outcome was derived from the session itself before. Of many none was where `scored`
+    /// is not set.
+    pub derived: bool,
 }
 
 impl LoadPlan {
@@ -75,19 +80,26 @@ impl LoadPlan {
                 .replace("@documents@", &columns)
                 .replace("@source@", source)
         };
-        let person = |person: &str, before: &str, scored: &str, reports: &str| {
+        let person = |person: &str, before: &str, scored: &str, derived: &str, reports: &str| {
             PERSON
                 .replace("@calibrations@", CALIBRATIONS)
                 .replace("@person@", person)
                 .replace("@before@", before)
                 .replace("@scored@", scored)
+                .replace("@derived@", derived)
                 .replace("@reports@", reports)
         };
         LoadPlan {
             one: Query::new(schema.qualify(&format!(
                 "SELECT d.*, k.* FROM ({}) AS d CROSS JOIN LATERAL ({}) AS k",
                 documents(ONE_SESSION),
-                person("$2", "$3", SCORED_MEANWHILE, "d.mood IS NOT NULL")
+                person(
+                    "$2",
+                    "$3",
+                    SCORED_MEANWHILE,
+                    DERIVED_BEFORE,
+                    "d.mood IS NOT NULL"
+                )
             ))),
             past: Query::new(schema.qualify(&format!(
                 "{} ORDER BY s.created_at, s.id",
@@ -96,7 +108,7 @@ impl LoadPlan {
             sessions: Query::new(schema.qualify(&documents(SESSION_BATCH))),
             people: Query::new(schema.qualify(&PERSON_BATCH.replace(
                 "@person_query@",
-                &person("w.person", "w.before", SCORED_LATER, "true"),
+                &person("w.person", "w.before", SCORED_LATER, "false", "true"),
             ))),
             feature_index: model
                 .features
@@ -252,6 +264,7 @@ impl LoadPlan {
             person,
             reports,
             scored: columns.required("scored")?,
+            derived: columns.required("derived")?,
         })
     }
 }

@@ -7,13 +7,15 @@ use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 
 use crate::error::{Error, Result};
-use crate::jsonb::JsonbText;
+use crate::jsonb::{JsonbText, RawJsonb};
 use crate::load::Columns;
 use crate::sql::{Query, Schema};
 
 const STORE: &str = include_str!("../sql/scoring/store.sql");
 const SCORE: &str = include_str!("../sql/scoring/score.sql");
 const SCORE_BATCH: &str = include_str!("../sql/scoring/score_batch.sql");
+const TOLD: &str = include_str!("../sql/scoring/told.sql");
+const UNTOLD: &str = include_str!("../sql/scoring/untold.sql");
 const BASELINES: &str = include_str!("../sql/scoring/baselines.sql");
 
 /// Whose session it is and when it took place.
@@ -86,7 +88,38 @@ impl Lessons {
     }
 }
 
-/// Writes a score, compares it, completes the session and keeps what was learnt.
+/// store.sql with the parts that these scores need, each kept under a name of its own.
+///
+/// `derived` says whether an outcome may have been derived from any of the sessions before.
+fn store<'a>(
+    schema: &Schema,
+    many: bool,
+    mut outcomes: impl Iterator<Item = &'a Option<bool>> + Clone,
+    derived: bool,
+) -> &'static Query {
+    let told = outcomes.clone().any(Option::is_some);
+    let untold = derived && outcomes.any(Option::is_none);
+    let name = match (many, told, untold) {
+        (false, false, false) => "score",
+        (false, true, false) => "told score",
+        (false, false, true) => "untold score",
+        (false, true, true) => "told and untold score",
+        (true, false, false) => "batch",
+        (true, true, false) => "told batch",
+        (true, false, true) => "untold batch",
+        (true, true, true) => "told and untold batch",
+    };
+    schema.query_with(name, || {
+        let parts =
+            [(told, TOLD), (untold, UNTOLD)].map(|(wanted, part)| if wanted { part } else { "" });
+        STORE
+            .replace("@scored@", if many { SCORE_BATCH } else { SCORE })
+            .replace("@outcomes@", &parts.concat())
+    })
+}
+
+/// Writes a score, compares it, completes the session and keeps what was learnt. `derived`: an
+/// outcome was derived from the session before.
 /// Returns created_at, and the drivers as they were written.
 pub fn score(
     client: &mut SpiClient<'_>,
@@ -94,14 +127,16 @@ pub fn score(
     model: &Model,
     score: &Score<'_>,
     lessons: &Lessons,
-) -> Result<(TimestampWithTimeZone, String)> {
+    derived: bool,
+) -> Result<(TimestampWithTimeZone, RawJsonb)> {
     let Score {
         identity,
         session,
         scored,
         outcome,
     } = score;
-    let drivers = json(&scored.drivers)?;
+    let drivers =
+        RawJsonb::of(json(&scored.drivers)?).ok_or_else(|| Error::Stored("drivers".into()))?;
     let [energy, stress, comfort, social, sleep] = reported(session);
     let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
     let mut arguments = lessons.known.arguments();
@@ -119,7 +154,7 @@ pub fn score(
         scored.smoothed_variance.into(),
         scored.uncertainty.into(),
         scored.qc_overall.as_str().into(),
-        JsonbText(drivers.clone()).into(),
+        drivers.into(),
         model.model_version.as_str().into(),
         by(&scored.raw, Modality::Text),
         by(&scored.raw, Modality::Audio),
@@ -145,19 +180,20 @@ pub fn score(
         JsonbText(json(&scored.trend_analysis)?).into(),
         (*outcome).into(),
     ]);
-    let query = schema.query_with(SCORE, || STORE.replace("@scored@", SCORE));
+    let query = store(schema, false, std::iter::once(outcome), derived);
     let created_at = run(client, schema, query, &arguments, lessons)?
         .ok_or_else(|| Error::Stored("created_at".into()))?;
     Ok((created_at, drivers))
 }
 
-/// The same for many sessions, in the order given.
+/// The same for many sessions, in the order given; `derived` as for one of them.
 pub fn scores(
     client: &mut SpiClient<'_>,
     schema: &Schema,
     model: &Model,
     scores: &[Score<'_>],
     lessons: &Lessons,
+    derived: bool,
 ) -> Result<()> {
     if scores.is_empty() {
         return Ok(());
@@ -228,7 +264,8 @@ pub fn scores(
         documents(|scored| json(&scored.trend_analysis))?.into(),
         column(scores, |score| score.outcome).into(),
     ]);
-    let query = schema.query_with(SCORE_BATCH, || STORE.replace("@scored@", SCORE_BATCH));
+    let outcomes = scores.iter().map(|score| &score.outcome);
+    let query = store(schema, true, outcomes, derived);
     run(client, schema, query, &arguments, lessons)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 -- What is known of a person before a session. src/load.rs fills in the person, the session's time, whether
--- there is a score already that this one cannot be put before, and whether the self-reports are wanted.
+-- there is a score already that this one cannot be put before, whether an outcome was derived from the
+-- session already, and whether the self-reports are wanted.
 -- Its columns follow those of documents.sql.
 SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
        c.modalities, c.a, c.b, c.var_a, c.cov, c.var_b, c.own_logit,
@@ -10,7 +11,8 @@ SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
        h.times, h.p_worse, h.usable, h.energy, h.stress, h.comfort, h.social, h.sleep,
        p.first AS compared_from, p.last AS compared_to,
        r.reports,
-       @scored@ AS scored
+       @scored@ AS scored,
+       @derived@ AS derived
 -- Those of other models too: to name the features would cost a look-up each.
 FROM (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS n, array_agg(x.mean) AS mean, array_agg(x.m2) AS m2,
              array_agg(x.sum_w2) AS sum_w2, array_agg(x.last_observed_at) AS last_observed_at

@@ -1,6 +1,8 @@
 -- Scores, and what the people's baselines learnt from them, in one statement. What is scored is one session
--- or many: src/store.rs puts score.sql or score_batch.sql in the first place. $1 to $14 are those of
--- baselines.sql: rows of baselines that are known to be there.
+-- or many: src/store.rs puts score.sql or score_batch.sql in the first place, and told.sql or untold.sql in
+-- the other where there is an outcome to write or to take away: a part that writes nothing would still be set
+-- up and fire the statement's triggers. $1 to $14 are those of baselines.sql: rows of baselines that are known
+-- to be there.
 WITH scored AS @scored@, fused AS (
     INSERT INTO @extschema@.fusion_outputs AS f (
         session_id, user_id, session_created_at,
@@ -61,15 +63,7 @@ WITH scored AS @scored@, fused AS (
     UPDATE @extschema@.assessment_sessions AS s SET status = 'completed', failure_reason = NULL
     FROM scored AS x
     WHERE s.id = x.session_id AND s.created_at = x.session_created_at AND (s.status <> 'completed' OR s.failure_reason IS NOT NULL)
-), told AS (
-    -- What the self-report says of the session, unless somebody has said it.
-    INSERT INTO @extschema@.session_outcomes AS o (session_id, user_id, worse, source, derived, session_created_at)
-    SELECT x.session_id, x.user_id, x.outcome, 'self_report', true, x.session_created_at FROM scored AS x WHERE x.outcome IS NOT NULL
-    ON CONFLICT (session_id) DO UPDATE SET worse = excluded.worse, recorded_at = now()
-    WHERE o.derived AND o.worse <> excluded.worse
-), untold AS (
-    DELETE FROM @extschema@.session_outcomes AS o USING scored AS x WHERE o.session_id = x.session_id AND o.derived AND x.outcome IS NULL
-), features AS (
+)@outcomes@, features AS (
     UPDATE @extschema@.user_feature_baselines AS b SET
         modality = x.modality, mean = x.mean, sd = x.sd, n = x.n, m2 = x.m2, sum_w2 = x.sum_w2, last_observed_at = x.observed_at, updated_at = now()
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::timestamptz[])

@@ -66,6 +66,22 @@ SELECT is(pg_temp.told(3), '7+', 'a replay reads it as it is now');
 UPDATE assessment_sessions SET mood_after = NULL WHERE id = pg_temp.session_id(3, 7);
 SELECT mm_rescore_user(pg_temp.person_id(3)) \g /dev/null
 SELECT is(pg_temp.told(3), NULL, 'and takes back what nobody reports any more');
+SELECT pg_temp.live(7, '{5,6,7,6,5.5}') \g /dev/null
+UPDATE assessment_sessions SET mood_after = NULL WHERE id = pg_temp.session_id(7, 5);
+SELECT pg_temp.analyse(pg_temp.session_id(7, 5), 'audio') \g /dev/null
+SELECT mm_fuse_session(pg_temp.session_id(7, 5), refresh => true) \g /dev/null
+SELECT is(pg_temp.told(7), NULL, 'a refresh takes it back as well');
+
+-- An outcome that has outlived its score ---------------------------------------------------------
+SELECT pg_temp.live(8, '{5,6,7,6,5.5}') \g /dev/null
+UPDATE assessment_sessions SET mood_after = jsonb_set(mood_after, '{stress_level}', '1') WHERE id = pg_temp.session_id(8, 5);
+DELETE FROM fusion_outputs WHERE session_id = pg_temp.session_id(8, 5);
+SELECT mm_fuse_session(pg_temp.session_id(8, 5)) \g /dev/null
+SELECT is(pg_temp.told(8), '5+', 'a score made anew says it anew');
+UPDATE assessment_sessions SET mood_after = NULL WHERE id = pg_temp.session_id(8, 5);
+DELETE FROM fusion_outputs WHERE session_id = pg_temp.session_id(8, 5);
+SELECT mm_fuse_session(pg_temp.session_id(8, 5)) \g /dev/null
+SELECT is(pg_temp.told(8), NULL, 'and takes back what it does not say');
 
 -- Fused in order, then replayed: bit for bit, with outcomes derived, recorded late and recorded early --
 CREATE FUNCTION pg_temp.mixed(person int) RETURNS void LANGUAGE plpgsql AS $$

@@ -54,8 +54,27 @@ pub enum CorrelationError {
     NotAProbability,
 }
 
-/// Correlates two series of pairs in time order (the order matters for the effective n only).
-pub fn correlate(x: &[f64], y: &[f64]) -> Result<Correlation, CorrelationError> {
+/// What Pearson's r says at the effective n: all that is listed of a factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Association {
+    /// Pearson's.
+    pub r: f64,
+    /// As in [`Correlation`].
+    pub effective_n: f64,
+    /// As in [`Correlation`].
+    pub effective_p: f64,
+    fisher_z: f64,
+}
+
+impl Association {
+    /// None where the series are worth 3 pairs or less.
+    fn error(&self) -> Option<f64> {
+        (self.effective_n > 3.0).then(|| (self.effective_n - 3.0).sqrt().recip())
+    }
+}
+
+/// Pearson's r of two series of pairs in time order, and its p, without the ranks.
+pub fn associate(x: &[f64], y: &[f64]) -> Result<Association, CorrelationError> {
     if x.len() != y.len() {
         return Err(CorrelationError::Lengths);
     }
@@ -67,12 +86,26 @@ pub fn correlate(x: &[f64], y: &[f64]) -> Result<Correlation, CorrelationError> 
     }
     let (dx, dy) = (standardised(x)?, standardised(y)?);
     let r = product(&dx, &dy);
+    let n = x.len() as f64;
+    let autocorrelation = (lag_one(&dx) * lag_one(&dy)).max(0.0);
+    let mut found = Association {
+        r,
+        effective_n: n * (1.0 - autocorrelation) / (1.0 + autocorrelation),
+        effective_p: 1.0,
+        fisher_z: fisher(r),
+    };
+    if let Some(error) = found.error() {
+        found.effective_p = (2.0 * normal_cdf(-(found.fisher_z / error).abs())).min(1.0);
+    }
+    Ok(found)
+}
+
+/// Correlates two series of pairs in time order (the order matters for the effective n only).
+pub fn correlate(x: &[f64], y: &[f64]) -> Result<Correlation, CorrelationError> {
+    let found = associate(x, y)?;
+    let r = found.r;
     let rank_r = product(&standardised(&midranks(x))?, &standardised(&midranks(y))?);
     let n = x.len() as f64;
-    let fisher_z = fisher(r);
-    let autocorrelation = (lag_one(&dx) * lag_one(&dy)).max(0.0);
-    let effective_n = n * (1.0 - autocorrelation) / (1.0 + autocorrelation);
-    let effective_error = (effective_n > 3.0).then(|| (effective_n - 3.0).sqrt().recip());
     let error = (x.len() >= MIN_PAIRS).then(|| (n - 3.0).sqrt().recip());
     let rank_error = error.map(|e| e * (1.0 + 0.5 * rank_r * rank_r).sqrt());
     Ok(Correlation {
@@ -87,11 +120,10 @@ pub fn correlate(x: &[f64], y: &[f64]) -> Result<Correlation, CorrelationError> 
             p: t_test(rank_r, n),
             interval: rank_error.map(|e| interval(rank_r, e)),
         },
-        fisher_z,
-        effective_n,
-        effective_interval: effective_error.map(|e| interval(r, e)),
-        effective_p: effective_error
-            .map_or(1.0, |e| (2.0 * normal_cdf(-(fisher_z / e).abs())).min(1.0)),
+        fisher_z: found.fisher_z,
+        effective_n: found.effective_n,
+        effective_interval: found.error().map(|e| interval(r, e)),
+        effective_p: found.effective_p,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Where a person's score goes, and with what (SCORING §11; the seed's TrendAnalysis).
 
 use crate::change::{decline_limit, Watch};
-use crate::correlation::{benjamini_hochberg, correlate, MIN_PAIRS};
+use crate::correlation::{associate, benjamini_hochberg, MIN_PAIRS};
 use crate::history::{is_within, Past, HISTORY_DAYS};
 use crate::numeric::{finite, MICROSECONDS_PER_DAY};
 use crate::patterns::patterns;
@@ -164,12 +164,12 @@ fn correlations(sessions: &[(&Past, f64)]) -> Vec<Factor> {
             if reported.len() < MIN_PAIRS {
                 return None;
             }
-            let found = correlate(&reported, &scores).ok()?;
+            let found = associate(&reported, &scores).ok()?;
             Some(Factor {
                 factor,
-                correlation: finite(found.pearson.r),
+                correlation: finite(found.r),
                 confidence: 0.0,
-                n: found.n,
+                n: reported.len(),
                 effective_n: finite(found.effective_n),
                 p: found.effective_p,
                 p_adjusted: 1.0,

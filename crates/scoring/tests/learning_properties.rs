@@ -141,6 +141,35 @@ proptest! {
         prop_assert!((turned.p() - plain.p()).abs() < 1e-12);
     }
 
+    #[test]
+    fn a_trend_is_the_same_to_the_bit_however_its_pairs_are_gone_through(
+        // Up to some 8,000 slopes; few different values, or as many as there are points.
+        values in prop::collection::vec(-50.0..50.0f64, 3..130), levels in prop::option::of(1.0..6.0f64), gap in 0.1..30.0f64,
+    ) {
+        let level = |y: f64| levels.map_or(y, |levels| (y / 100.0 * levels).round());
+        let points: Vec<(f64, f64)> =
+            values.iter().enumerate().map(|(i, y)| (gap * i as f64, level(*y))).collect();
+        let in_order = trend::trend(&points).unwrap();
+        let backwards: Vec<_> = points.iter().rev().copied().collect();
+        prop_assert_eq!(in_order, trend::trend(&backwards).unwrap());
+
+        let mut slopes: Vec<f64> = Vec::new();
+        for (i, (from, low)) in points.iter().enumerate() {
+            slopes.extend(points[i + 1..].iter().map(|(to, high)| {
+                (0.5 * high - 0.5 * low) / (0.5 * to - 0.5 * from) + 0.0
+            }));
+        }
+        slopes.sort_by(f64::total_cmp);
+        let middle = slopes.len() / 2;
+        let median = if slopes.len() % 2 == 1 {
+            slopes[middle]
+        } else {
+            0.5 * slopes[middle - 1] + 0.5 * slopes[middle]
+        };
+        prop_assert_eq!(in_order.slope.to_bits(), median.to_bits());
+        prop_assert!(slopes.contains(&in_order.slope_low) && slopes.contains(&in_order.slope_high));
+    }
+
     // Change
 
     #[test]
@@ -168,6 +197,11 @@ proptest! {
         pairs in prop::collection::vec((finite(), -9.0..9.0f64), 0..20), scale in 0.1..10.0f64,
     ) {
         let (x, y) = split(&pairs);
+        let alone = correlation::associate(&x, &y);
+        prop_assert_eq!(
+            alone.map(|a| (a.r, a.effective_n, a.effective_p)),
+            correlation::correlate(&x, &y).map(|c| (c.pearson.r, c.effective_n, c.effective_p))
+        );
         if let Ok(c) = correlation::correlate(&x, &y) {
             prop_assert!(all_finite(&[c.fisher_z, c.effective_n, c.effective_p, c.pearson.p, c.spearman.p]));
             prop_assert!(c.pearson.r.abs() <= 1.0 && c.spearman.r.abs() <= 1.0);
