@@ -4,7 +4,7 @@
 //! With a third file the z-values are written there, for comparison with other methods.
 
 use mindmeasure_scoring::features::{Extracted, Leaf};
-use mindmeasure_scoring::personal::Scoring;
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::population::cohort::{Cohort, Labelled};
 use mindmeasure_scoring::population::judge::{judge, Verdict};
 use mindmeasure_scoring::report::{report, within_user_auc};
@@ -138,13 +138,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if let Some(worse) = worse {
                 person.outcomes.n += 1.0;
                 person.outcomes.worse += f64::from(u8::from(*worse));
-                let told = Scoring {
-                    personal: &scored.personal,
-                    feature_z: &scored.feature_z,
-                    p_worse_fused: scored.p_worse_fused,
-                    worse: Some(*worse),
-                };
-                person.own_weights = told.next(&model);
+                person.own_weights = Lesson::of(&scored, Some(*worse)).next(&model);
             }
         }
     }

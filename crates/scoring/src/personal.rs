@@ -11,6 +11,7 @@
 
 use crate::model::Model;
 use crate::numeric::finite;
+use crate::session::Scored;
 
 /// Shifts of the weights with what is not known of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,7 +111,7 @@ impl OwnWeights {
 
 /// A scored session, as the next one learns from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Scoring<'a> {
+pub struct Lesson<'a> {
     /// [`crate::Scored::personal`].
     pub personal: &'a [f64],
     /// z by feature; not looked at without an outcome.
@@ -120,7 +121,17 @@ pub struct Scoring<'a> {
     pub worse: Option<bool>,
 }
 
-impl Scoring<'_> {
+impl<'a> Lesson<'a> {
+    /// Of a session that has just been scored.
+    pub fn of(scored: &'a Scored, worse: Option<bool>) -> Lesson<'a> {
+        Lesson {
+            personal: &scored.personal,
+            feature_z: &scored.feature_z,
+            p_worse_fused: scored.p_worse_fused,
+            worse,
+        }
+    }
+
     /// The weights the next session is scored with.
     pub fn next(&self, model: &Model) -> OwnWeights {
         let (mut own, shares) = OwnWeights::from_stored(model, self.personal);

@@ -1,0 +1,3 @@
+-- What a session's outcome teaches of the person's own weights --------------------------
+ALTER TABLE @extschema@.fusion_outputs ADD COLUMN personal_weights DOUBLE PRECISION[];
+COMMENT ON COLUMN @extschema@.fusion_outputs.personal_weights IS 'What the outcome of this session is learnt with: how much a weight of text, audio, visual and passive counts in the fused log-odds (0 where a fitted calibration takes the place of own weights), then, once there was an outcome, the person''s shift of each feature''s weight as this session was scored with, and its variance. The order of the features is the model''s. NULL: scored before people had weights of their own, or by a model that gives them none. See docs/scoring.md, Weights of one''s own';
