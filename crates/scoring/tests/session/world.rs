@@ -1,5 +1,6 @@
 //! A small model, and people and sessions drawn at random for it.
 
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::*;
 use proptest::prelude::*;
 use serde_json::{json, Value};
@@ -168,6 +169,18 @@ fn any_past() -> BoxedStrategy<Past> {
 }
 
 /// A person in any state a database could hold, however absurd.
+/// Shifts within and far beyond what is learnt.
+fn any_own_weights() -> BoxedStrategy<OwnWeights> {
+    let shifts = prop_oneof![-0.5..0.5_f64, -1e3..1e3_f64, Just(0.0)];
+    proptest::collection::vec((shifts, 0.0..1.0_f64), 4 * FEATURES_EACH)
+        .prop_map(|own| {
+            let (shifts, variances): (Vec<f64>, Vec<f64>) = own.into_iter().unzip();
+            let stored = [vec![1.0; 4], shifts, variances].concat();
+            OwnWeights::from_stored(&model(&[]), &stored).0
+        })
+        .boxed()
+}
+
 pub fn any_person() -> BoxedStrategy<Person> {
     let smoothed =
         (0.0..100.0_f64, 0.0..1e9_f64, any::<i64>()).prop_map(|(level, variance, at_us)| {
@@ -184,10 +197,21 @@ pub fn any_person() -> BoxedStrategy<Person> {
         proptest::option::of(smoothed),
         [(); 6].map(|()| any_baseline()),
         any::<u64>().prop_map(|n| n / 2),
-        proptest::collection::vec(any_past(), 0..12),
+        (
+            proptest::collection::vec(any_past(), 0..12),
+            proptest::option::of(any_own_weights()),
+        ),
     )
         .prop_map(
-            |(baselines, calibrations, (n, worse), smoothed, metrics, before, mut history)| {
+            |(
+                baselines,
+                calibrations,
+                (n, worse),
+                smoothed,
+                metrics,
+                before,
+                (mut history, own),
+            )| {
                 Person {
                     baselines,
                     calibrations,
@@ -204,6 +228,7 @@ pub fn any_person() -> BoxedStrategy<Person> {
                         history.sort_by_key(|past| past.at_us);
                         history
                     },
+                    own_weights: own.unwrap_or_default(),
                     ..Person::default()
                 }
             },
@@ -225,9 +250,10 @@ pub fn experienced(model: &Model, history: &[Session]) -> Person {
         covariance: [0.02, -0.01, 0.05],
         own_logit: Some(-1.0),
     });
-    for session in history {
+    for (number, session) in history.iter().enumerate() {
         let scored = score(model, &person, session, None);
         person.advance(model, session, &scored);
+        person.own_weights = Lesson::of(&scored, Some(number % 3 == 0)).next(model);
     }
     person
 }
