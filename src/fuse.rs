@@ -259,7 +259,7 @@ struct StoredScore {
     row: Row,
     raw: [Option<f64>; 4],
     feature_z: Vec<Option<f64>>,
-    personal: Vec<f64>,
+    personal: Vec<f32>,
     arrived: Vec<String>,
     learnt: Vec<String>,
     combined_before: Baseline,

@@ -130,7 +130,7 @@ struct Replayed {
     session_id: [u8; 16],
     smoothed: Smoothed,
     watch: Watch,
-    personal: Vec<f64>,
+    personal: Vec<f32>,
     feature_z: Vec<Option<f64>>,
     p_worse_fused: f64,
 }

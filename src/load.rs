@@ -265,7 +265,7 @@ fn read_own_weights(columns: &mut Columns<'_, '_>, model: &Model) -> Result<OwnW
         columns.skip(4);
         return Ok(OwnWeights::default());
     }
-    let personal: Vec<f64> = columns.list()?;
+    let personal: Vec<f32> = columns.list()?;
     let worse: Option<bool> = columns.next()?;
     if worse.is_none() {
         columns.skip(2);

@@ -365,13 +365,13 @@ fn watch(scored: &Scored) -> [f64; 4] {
 }
 
 /// NULL where nobody has weights of their own.
-fn personal(scored: &Scored) -> Option<Vec<f64>> {
+fn personal(scored: &Scored) -> Option<Vec<f32>> {
     (!scored.personal.is_empty()).then(|| scored.personal.clone())
 }
 
 /// As text, from which the same bits are read.
-fn array(numbers: Vec<f64>) -> String {
-    let numbers: Vec<String> = numbers.iter().map(f64::to_string).collect();
+fn array(numbers: Vec<f32>) -> String {
+    let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
     format!("{{{}}}", numbers.join(","))
 }
 

@@ -7,7 +7,7 @@ MATERIALIZED (SELECT
     x.arrived_modalities::text[], x.learnt_modalities::text[], x.self_report, x.reported_energy, x.reported_stress, x.reported_comfort,
     x.reported_social, x.reported_sleep, $43[x.place * 4 - 3 : x.place * 4] AS decline_watch, x.combined_score, x.baseline_deviation,
     x.is_baseline_session, x.baseline_n, x.baseline_mean, x.baseline_m2, x.baseline_comparison, x.trend_analysis, x.outcome,
-    x.personal_weights::float8[]
+    x.personal_weights::float4[]
     FROM unnest(
         $15::uuid[], $16::uuid[], $17::timestamptz[], $18::float8[], $19::float8[], $20::float8[], $21::float8[], $22::float8[], $23::int[], $24::float8[],
         $25::float8[], $26::float8[], $27::text[], $28::jsonb[], $29::text[], $30::float8[], $31::float8[], $32::float8[], $33::float8[], $35::text[],

@@ -16,7 +16,7 @@ pub struct Stored<'a> {
     /// z by feature, aligned with [`Model::features`].
     pub feature_z: &'a [Option<f64>],
     /// [`crate::Scored::personal`].
-    pub personal: &'a [f64],
+    pub personal: &'a [f32],
     /// Raw evidence by [`Modality::index`]; `Some` where the modality was scored.
     pub raw: [Option<f64>; 4],
     /// Modalities whose baselines have learnt this session.

@@ -196,7 +196,7 @@ pub(crate) fn weigh(
         None => Calibration::from_prior(&spec.calibration_prior, own_logit),
     };
     let own = known.own_weights();
-    let personal = if known.is_personal(modality) && !own.is_empty() {
+    let personal = if known.is_personal(modality) && own.count() {
         let terms = read.terms.iter().filter(|term| known.is_of(term, modality));
         finite(terms.map(|term| own.shift(term.feature) * term.z).sum())
     } else {

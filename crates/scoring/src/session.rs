@@ -42,7 +42,7 @@ pub struct Scored {
     pub feature_z: Vec<Option<f64>>,
     /// What this session's outcome is learnt with, for the person's own weights; empty where the
     /// model leaves everybody its own.
-    pub personal: Vec<f64>,
+    pub personal: Vec<f32>,
     /// Modalities whose baselines have learnt this session, now or earlier.
     pub learnt: [bool; 4],
     /// Whether combined_wellness, mood_stability and stress_levels have, now or earlier.
@@ -268,14 +268,14 @@ fn personal(
     logits: &[Option<f64>; 4],
     reliabilities: &[f64; 4],
     fused: &Fused,
-) -> Vec<f64> {
+) -> Vec<f32> {
     if known.model.personal.weight_sd <= 0.0 {
         return Vec::new();
     }
     let shares = Modality::ALL.map(|modality| {
         let m = modality.index();
         if logits[m].is_some() && known.is_personal(modality) {
-            finite(fused.kappa * reliabilities[m])
+            finite(fused.kappa * reliabilities[m]) as f32
         } else {
             0.0
         }

@@ -118,7 +118,7 @@ fn losses(cohort: &Cohort, left_out: &LeftOut, model: &Model, slopes: &[f64; 4])
             followed.before(session.at_us);
             let own = followed.weights();
             let mut f = session.own_logit + session.added(slopes);
-            if !own.is_empty() {
+            if own.count() {
                 let z = cohort.z(session.scored).iter().zip(&model.features);
                 f += z
                     .enumerate()
@@ -134,7 +134,8 @@ fn losses(cohort: &Cohort, left_out: &LeftOut, model: &Model, slopes: &[f64; 4])
                 worse: session.worse,
                 scored: Some(session.scored),
             };
-            followed.told(&row, session.scored, probability(f), session.share);
+            let shares = session.share.map(|share| share as f32);
+            followed.told(&row, session.scored, probability(f), shares);
         }
         loss
     };

@@ -192,7 +192,7 @@ pub(crate) fn predict(
     let (raw, r) = weigh(cohort, scored, model);
     let own_logit = logit(own_rate);
     let mut personal = [0.0; 4];
-    if !own.is_empty() {
+    if own.count() {
         let z = cohort.z(scored).iter().zip(&model.features);
         for (i, (z, feature)) in z.enumerate() {
             personal[feature.modality.index()] += own.shift(i) * z;
@@ -204,7 +204,8 @@ pub(crate) fn predict(
         raw[m].map(|raw| clip_logit(finite(line.unclipped_logit(raw) + personal[m])))
     });
     let fused = fuse(&logits, &r, &model.fusion.rho, own_logit);
-    let shares = std::array::from_fn(|m| logits[m].map_or(0.0, |_| finite(fused.kappa * r[m])));
+    let shares =
+        std::array::from_fn(|m| logits[m].map_or(0.0, |_| finite(fused.kappa * r[m]) as f32));
     (probability(fused.logit), shares)
 }
 

@@ -1,6 +1,5 @@
 //! A small model, and people and sessions drawn at random for it.
 
-use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::*;
 use proptest::prelude::*;
 use serde_json::{json, Value};
@@ -171,11 +170,11 @@ fn any_past() -> BoxedStrategy<Past> {
 /// A person in any state a database could hold, however absurd.
 /// Shifts within and far beyond what is learnt.
 fn any_own_weights() -> BoxedStrategy<OwnWeights> {
-    let shifts = prop_oneof![-0.5..0.5_f64, -1e3..1e3_f64, Just(0.0)];
-    proptest::collection::vec((shifts, 0.0..1.0_f64), 4 * FEATURES_EACH)
+    let shifts = prop_oneof![-0.5..0.5_f32, -1e3..1e3_f32, Just(0.0)];
+    proptest::collection::vec((shifts, 0.0..1.0_f32), 4 * FEATURES_EACH)
         .prop_map(|own| {
-            let (shifts, variances): (Vec<f64>, Vec<f64>) = own.into_iter().unzip();
-            let stored = [vec![1.0; 4], shifts, variances].concat();
+            let (shifts, variances): (Vec<f32>, Vec<f32>) = own.into_iter().unzip();
+            let stored = [vec![1.0; 4], vec![9.0; 2], shifts, variances].concat();
             OwnWeights::from_stored(&model(&[]), &stored).0
         })
         .boxed()
@@ -250,12 +249,29 @@ pub fn experienced(model: &Model, history: &[Session]) -> Person {
         covariance: [0.02, -0.01, 0.05],
         own_logit: Some(-1.0),
     });
-    for (number, session) in history.iter().enumerate() {
+    for session in history {
         let scored = score(model, &person, session, None);
         person.advance(model, session, &scored);
-        person.own_weights = Lesson::of(&scored, Some(number % 3 == 0)).next(model);
+        // Outcomes enough for weights of their own to count after three sessions.
+        for worse in [true, false, true] {
+            person.own_weights = taught(model, &person.own_weights, &scored, worse);
+        }
     }
     person
+}
+
+/// Own weights after one more outcome of such a session.
+pub fn taught(model: &Model, own: &OwnWeights, scored: &Scored, worse: bool) -> OwnWeights {
+    let shares = OwnWeights::from_stored(model, &scored.personal).1;
+    let mut own = own.clone();
+    own.learn(
+        model,
+        &scored.feature_z,
+        &shares,
+        scored.p_worse_fused,
+        worse,
+    );
+    own
 }
 
 /// Drivers as they come back from the database.
