@@ -188,7 +188,7 @@ setup_for_tests() {
         "postgresql-$PG_MAJOR-cron" "postgresql-$PG_MAJOR-pgaudit" "postgresql-$PG_MAJOR-plpgsql-check")
     ensure_packages gcc libc6-dev pkg-config libssl-dev ${packages[@]+"${packages[@]}"} \
         libtap-parser-sourcehandler-pgtap-perl python3 python3-venv chromium \
-        pgbackrest pgbouncer age openssl faketime sqlsmith
+        pgbackrest pgbouncer age openssl faketime sqlsmith curl poppler-utils
     postgres_is_there
     [[ -f "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]] ||
         die 3 "pgTAP is not installed for $PG_CONFIG" "install pgTAP into that PostgreSQL"

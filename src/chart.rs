@@ -46,7 +46,10 @@ pub fn chart(points: &[Point]) -> Chart {
     let place = scale(points);
     let mut chart = Chart {
         band: String::new(),
-        smoothed: line(points, &place, |point| Some(point.smoothed)),
+        // What was not measured moves no line: it would feign steadiness.
+        smoothed: line(points, &place, |point| {
+            (point.mark != Mark::Insufficient).then_some(point.smoothed)
+        }),
         usual: line(points, &place, |point| point.usual),
         gaps: Vec::new(),
         reliable: dots(points, &place, Mark::Reliable),

@@ -38,7 +38,7 @@ fn is_known(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result
 pub struct Explained {
     score: i32,
     range: Option<(f64, f64)>,
-    qc: Qc,
+    pub qc: Qc,
     usual: Option<Usual>,
     pub drivers: Drivers,
     pub trend: Option<Trends>,
@@ -59,6 +59,9 @@ pub struct Item {
     pub z: Option<f64>,
     pub contribution: f64,
 }
+
+/// The direction of a window with too few sessions.
+pub const TOO_FEW: &str = "insufficient data";
 
 /// mind_measure_scores.trend_analysis.
 #[derive(Deserialize)]
@@ -122,12 +125,14 @@ pub fn stored(
         .unwrap_or_default();
     let (mean, n) = (columns.next::<f64>()?, columns.next::<f64>()?);
     let (deviation, p) = (columns.next::<f64>()?, columns.next::<f64>()?);
+    let days = columns.next::<i64>()?.unwrap_or(0);
     let usual = match (mean, n, deviation, p) {
         (Some(mean), Some(n), Some(deviation), Some(p)) => Some(Usual {
             mean,
             n,
             deviation,
             p,
+            days,
         }),
         _ => None,
     };
@@ -147,6 +152,8 @@ pub fn stored(
 impl Explained {
     pub fn told(&self) -> Told {
         let trend = self.trend.as_ref();
+        let direction =
+            |word: fn(&Trends) -> &String| trend.map(word).filter(|word| *word != TOO_FEW).cloned();
         Told {
             score: self.score,
             range: self.range,
@@ -165,9 +172,8 @@ impl Explained {
                 })
                 .collect(),
             usual: self.usual,
-            trend: trend
-                .map(|trend| trend.medium_term.clone())
-                .filter(|word| word != "insufficient data"),
+            trend: direction(|trend| &trend.medium_term),
+            long_trend: direction(|trend| &trend.long_term),
             alarm: trend
                 .and_then(|trend| trend.alarm.as_ref())
                 .is_some_and(|alarm| alarm.raised),

@@ -20,6 +20,7 @@ use crate::store::Identity;
 
 const DOCUMENTS: &str = include_str!("../sql/scoring/documents.sql");
 const PERSON: &str = include_str!("../sql/scoring/person.sql");
+const CALIBRATIONS: &str = include_str!("../sql/scoring/calibrations.sql");
 const PERSON_BATCH: &str = include_str!("../sql/scoring/person_batch.sql");
 const ONE_SESSION: &str = include_str!("../sql/scoring/one_session.sql");
 const SESSION_BATCH: &str = include_str!("../sql/scoring/session_batch.sql");
@@ -77,6 +78,7 @@ impl LoadPlan {
         };
         let person = |person: &str, before: &str, scored: &str, reports: &str| {
             PERSON
+                .replace("@calibrations@", CALIBRATIONS)
                 .replace("@person@", person)
                 .replace("@before@", before)
                 .replace("@scored@", scored)
@@ -378,7 +380,7 @@ pub fn calibrations(
     schema: &Schema,
     user_id: Uuid,
 ) -> Result<[Option<Calibration>; 4]> {
-    let query = schema.query(include_str!("../sql/scoring/calibrations.sql"));
+    let query = schema.query_with(CALIBRATIONS, || CALIBRATIONS.replace("@person@", "$1"));
     match query.run(client, &[user_id.into()])?.next() {
         Some(row) => read_calibrations(&mut Columns::new(&row)),
         None => Ok([None; 4]),

@@ -6,7 +6,7 @@
 use askama::Template;
 use mindmeasure_scoring::calendar::Day;
 use mindmeasure_scoring::explanation::explanation;
-use mindmeasure_scoring::words;
+use mindmeasure_scoring::{words, Qc};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -14,7 +14,7 @@ use pgrx::Uuid;
 
 use crate::chart::{chart, Chart, Mark, Point};
 use crate::error::{or_raise, Error, Result};
-use crate::explain::{stored, Explained, Item, Window};
+use crate::explain::{stored, Explained, Item, Window, TOO_FEW};
 use crate::load::Columns;
 use crate::sql::Schema;
 
@@ -128,11 +128,15 @@ struct Page {
     ticks: Vec<String>,
     shown: usize,
     total: i64,
+    /// Sessions without enough data for a score.
+    unmeasured: usize,
     gaps: usize,
     chart: Chart,
     explanation: String,
     drivers: Vec<Driver>,
     trends: Vec<Trend>,
+    /// Whether a window has enough sessions for a direction.
+    has_direction: bool,
     patterns: Vec<String>,
     factors: Vec<Factor>,
     /// Newest first.
@@ -164,7 +168,7 @@ struct Factor {
 
 struct Row {
     date: String,
-    score: i32,
+    score: String,
     range: String,
     smoothed: String,
     usual: String,
@@ -186,6 +190,10 @@ impl Page {
             ticks: ticks(&points),
             shown: points.len(),
             total: history.total,
+            unmeasured: points
+                .iter()
+                .filter(|point| point.mark == Mark::Insufficient)
+                .count(),
             gaps: points.iter().filter(|point| point.after_gap).count(),
             chart: chart(&points),
             explanation: newest
@@ -194,8 +202,15 @@ impl Page {
                 .unwrap_or_default(),
             drivers: newest
                 .as_ref()
+                // What moved a figure that is no measurement is nothing to go by.
+                .filter(|newest| newest.qc != Qc::Insufficient)
                 .map(|newest| drivers(&newest.drivers.items))
                 .unwrap_or_default(),
+            has_direction: trend.is_some_and(|trend| {
+                [&trend.short_term, &trend.medium_term, &trend.long_term]
+                    .into_iter()
+                    .any(|direction| direction != TOO_FEW)
+            }),
             trends: trend
                 .map(|trend| {
                     let windows = trend.windows.as_ref();
@@ -242,6 +257,9 @@ fn ticks(points: &[Point]) -> Vec<String> {
     ticks
 }
 
+/// Log-odds below which a factor would be shown as 1.00.
+const SHOWN: f64 = 0.005;
+
 fn drivers(items: &[Item]) -> Vec<Driver> {
     let largest = items
         .iter()
@@ -249,16 +267,15 @@ fn drivers(items: &[Item]) -> Vec<Driver> {
         .fold(f64::MIN_POSITIVE, f64::max);
     items
         .iter()
+        .filter(|item| item.contribution.abs() >= SHOWN)
         .map(|item| {
-            let name = words::plain(&item.feature).unwrap_or(&item.feature);
             let what = match (item.feature.as_str(), item.z, &item.modality) {
                 ("other", None, Some(modality)) => {
                     format!("everything else from the {}", words::source(modality))
                 }
                 ("limit", None, _) => "limit of the calculation".into(),
-                (_, Some(z), _) if z < 0.0 => format!("{name} below usual"),
-                (_, Some(_), _) => format!("{name} above usual"),
-                (_, None, _) => name.to_owned(),
+                (_, Some(z), _) => words::moved(&item.feature, z > 0.0),
+                (name, None, _) => name.to_owned(),
             };
             Driver {
                 what,
@@ -273,7 +290,10 @@ fn drivers(items: &[Item]) -> Vec<Driver> {
 fn row(window: &'static str, direction: &str, figures: Option<&Window>) -> Trend {
     Trend {
         window,
-        direction: direction.to_owned(),
+        direction: match direction {
+            TOO_FEW => "too few sessions".into(),
+            direction => direction.to_owned(),
+        },
         per_week: figures
             .and_then(|f| f.slope)
             .map_or_else(|| NOTHING.into(), |slope| format!("{:+.1}", 7.0 * slope)),
@@ -312,11 +332,14 @@ fn table_row(point: &Point) -> Row {
     let number = |x: f64| format!("{x:.0}");
     Row {
         date: Day::of(point.at).to_string(),
-        score: point.score,
-        range: point.range.map_or_else(
-            || NOTHING.into(),
-            |(low, high)| format!("{low:.0} to {high:.0}"),
-        ),
+        score: match point.mark {
+            Mark::Insufficient => format!("({})", point.score),
+            _ => point.score.to_string(),
+        },
+        range: match (point.range, point.mark) {
+            (None, _) | (_, Mark::Insufficient) => NOTHING.into(),
+            (Some((low, high)), _) => format!("{low:.0} to {high:.0}"),
+        },
         smoothed: number(point.smoothed),
         usual: point.usual.map_or_else(|| NOTHING.into(), number),
         quality: match point.mark {

@@ -20,7 +20,7 @@ use crate::sql::Schema;
 #[search_path(pg_catalog, pg_temp)]
 fn mm_fit_model(
     new_version: Option<&str>,
-    lambda: default!(Option<f64>, "1.0"),
+    lambda: default!(Option<f64>, "NULL"),
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> String {
     or_raise(fit(new_version, lambda, &Schema::of(fcinfo)))

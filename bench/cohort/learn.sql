@@ -1,7 +1,7 @@
 -- What the cohort teaches, and how well it holds for people it was not learnt from.
 \timing on
-SELECT mm_fit_model('learnt') AS "learnt with lambda 1";
-SELECT mm_fit_model('chosen', NULL) AS "learnt with the penalty chosen";
+SELECT mm_fit_model('learnt', 1) AS "learnt with lambda 1";
+SELECT mm_fit_model('chosen') AS "learnt with the penalty chosen";
 \timing off
 SELECT model_version, spec -> 'trained' ->> 'penalty' AS penalty, spec #>> '{fusion,prior_rate}' AS prior_rate, spec #>> '{fusion,prior_strength}' AS prior_strength,
        spec #>> '{fusion,outcome_half_life_days}' AS half_life, spec #>> '{fusion,rho,0,1}' AS rho,

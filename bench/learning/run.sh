@@ -19,6 +19,6 @@ SQL
 cluster_start bench
 sql postgres -c "CREATE DATABASE bench"
 sql bench -c "SET client_min_messages = warning" -c "CREATE EXTENSION mindmeasure" -f bench/learning/fill.sql
-timed "SELECT mm_fit_model('learnt')"
-timed "SELECT mm_fit_model('chosen', NULL)"
+timed "SELECT mm_fit_model('learnt', 1)"
+timed "SELECT mm_fit_model('chosen')"
 timed "SELECT predictor, n, round(brier::numeric, 4), round(auc::numeric, 3), round(within_user_auc::numeric, 3) FROM mm_model_report('learnt')"

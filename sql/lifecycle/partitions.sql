@@ -36,7 +36,7 @@ CREATE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at tim
 DECLARE
     attempts CONSTANT integer := 50;
     attempt integer := 1;
-    found regclass;
+    covering regclass;
 BEGIN
     IF parent IS NULL OR unit IS NULL OR at IS NULL THEN
         RAISE EXCEPTION 'parent, unit, at: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
@@ -52,10 +52,10 @@ BEGIN
     END IF;
     LOOP
         -- Without a lock: nearly always it is there.
-        SELECT p.partition INTO found FROM @extschema@.mm_time_partitions(parent) AS p
+        SELECT p.partition INTO covering FROM @extschema@.mm_time_partitions(parent) AS p
         WHERE at >= p.from_time AND at < p.to_time;
-        IF found IS NOT NULL THEN
-            RETURN found;
+        IF covering IS NOT NULL THEN
+            RETURN covering;
         END IF;
         IF attempt = 1 THEN
             PERFORM @extschema@.mm_keep_vacuum_off(p.partition) FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;

@@ -17,10 +17,7 @@ FROM (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS n, array_agg(
              array_agg(x.sum_w2) AS sum_w2, array_agg(x.last_observed_at) AS last_observed_at
       FROM @extschema@.user_feature_baselines AS x
       WHERE x.user_id = @person@ AND x.n > 0) AS b
-CROSS JOIN (SELECT array_agg(x.modality) AS modalities, array_agg(x.a) AS a, array_agg(x.b) AS b,
-                   array_agg(x.covariance[1]) AS var_a, array_agg(x.covariance[2]) AS cov, array_agg(x.covariance[3]) AS var_b,
-                   array_agg(x.own_logit) AS own_logit
-            FROM @extschema@.user_calibration AS x WHERE x.user_id = @person@) AS c
+CROSS JOIN (@calibrations@) AS c
 CROSS JOIN (SELECT count(*) AS n, count(*) FILTER (WHERE x.worse) AS worse
             FROM @extschema@.session_outcomes AS x WHERE x.user_id = @person@ AND x.session_created_at < @before@) AS o
 CROSS JOIN (SELECT array_agg(x.metric_type) AS types, array_agg(x.sample_count) AS n, array_agg(x.mean) AS mean, array_agg(x.m2) AS m2

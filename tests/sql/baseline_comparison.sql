@@ -1,8 +1,4 @@
 -- baseline_comparison: every score against the person's own earlier ones.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/person.psql

@@ -1,9 +1,5 @@
 -- Outcomes from self-reports: derived when a session is scored, never over what somebody recorded,
 -- from the fifth report on, and the same in a replay.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/snapshot.psql

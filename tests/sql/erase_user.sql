@@ -1,9 +1,5 @@
 -- mm_erase_user(): nothing of a person is left anywhere, and nothing brings them back. Each statement
 -- commits: the database is this file's own.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 SET client_min_messages = warning;
 SELECT * FROM no_plan();
 \ir lib/lives.psql

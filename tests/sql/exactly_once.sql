@@ -1,8 +1,4 @@
 -- A session is scored exactly once: whatever is called again, or fails afterwards, changes nothing.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/snapshot.psql

@@ -1,8 +1,4 @@
 -- mm_explain_session(): a score in plain words, for its person and the system only.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/speaking.psql
@@ -22,7 +18,9 @@ SELECT matches(:'told'::text, 'earlier sessions average \d+', 'against the perso
 SELECT matches(:'told'::text, 'it is not a diagnosis\.$', 'no diagnosis');
 SELECT doesnt_match(:'told'::text, '(text|audio|visual|passive)\.', 'features have plain words');
 SELECT doesnt_match(:'told'::text, '(?i)depress|anxi|disorder|patient|suffer', 'nothing is diagnosed');
-SELECT matches(mm_explain_session(:'first'), 'too few earlier sessions', 'a first session says that it is one');
+SELECT matches(mm_explain_session(:'first'), 'too few earlier scores', 'a first session says that it is one');
+SELECT matches(mm_explain_session(:'first'), 'until there is more of this person''s own to compare with, general figures stand in', 'and what it is held against');
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 21)), 'whose 20 earlier sessions average \d+\.', 'the usual of three weeks before is none to warn of');
 SELECT is((SELECT count(*) FROM fusion_outputs WHERE regexp_count(mm_explain_session(session_id), '\.( |$)') NOT BETWEEN 3 AND 6), 0::bigint, 'every session');
 
 -- Who may hear it
@@ -36,6 +34,11 @@ SELECT is(spec.outcome(format('SELECT mm_explain_session(%L)', :'newest'), 'spec
 SELECT is(spec.outcome(format('SELECT mm_explain_session(%L)', :'unscored'), 'spec_app', :'me'), 'MM003', 'a session without a score');
 SELECT is(spec.outcome(format('SELECT mm_explain_session(%L)', :'unscored'), 'spec_app', :'somebody'), 'P0002', 'of which only its person knows');
 SELECT is(spec.outcome('SELECT mm_explain_session(NULL)', 'spec_app', :'me'), '22004', 'no session');
+
+-- What lies between does not count where it measured nothing
+UPDATE fusion_outputs SET qc_overall = 'insufficient' WHERE session_id BETWEEN pg_temp.session_id(1, 13) AND pg_temp.session_id(1, 20);
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 21)), 'the last of them was 30 days before, so what is usual may have changed', 'that of a month before is');
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 13)), '^This session does not hold enough data for a score: .* should not be read as a measurement\. ', 'a figure that is none is called that');
 
 -- A row of another system
 UPDATE fusion_outputs SET drivers = '{"items": "none"}' WHERE session_id = :'first';

@@ -1,9 +1,5 @@
 -- mm_export_user() and mm_import_user(): everything held on a person, out and in again, identical.
 -- Each statement commits: the database is this file's own.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 SET client_min_messages = warning;
 SELECT * FROM no_plan();
 \ir lib/lives.psql

@@ -1,8 +1,4 @@
 -- mm_fit_calibration(): how one person's evidence translates into outcomes, about the model's prior.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/cohort.psql

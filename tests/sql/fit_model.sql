@@ -1,8 +1,4 @@
 -- mm_fit_model(): what all people together teach becomes a new, inactive model.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/cohort.psql
@@ -17,7 +13,7 @@ CREATE FUNCTION pg_temp.learnt(version text, feature text) RETURNS float8 LANGUA
     SELECT (f ->> 'weight')::float8 * (spec #>> ARRAY['modalities', f ->> 'modality', 'calibration_prior', 'a'])::float8
     FROM mm_models CROSS JOIN LATERAL jsonb_array_elements(spec -> 'features') AS f WHERE model_version = version AND f ->> 'name' = feature
 $$;
-SELECT is(mm_fit_model('learnt'), 'learnt', 'the version is returned');
+SELECT is(mm_fit_model('learnt', 1), 'learnt', 'the version is returned');
 SELECT results_eq('SELECT model_version, is_active FROM mm_models ORDER BY 1', $$VALUES ('learnt', false), ('m', true), ('v1.0', false)$$, 'it is registered, inactive');
 SELECT pg_temp.close(pg_temp.learnt('learnt', 'a'), 1, 0.2, 'a');
 SELECT pg_temp.close(pg_temp.learnt('learnt', 'b'), 0, 0.15, 'b');
@@ -29,7 +25,7 @@ SELECT is(spec -> 'trained', '{"from": "m", "lambda": 1.0, "penalty": 1.0, "sess
 SELECT results_eq($$SELECT f - 'weight' FROM mm_models, jsonb_array_elements(spec -> 'features') AS f WHERE model_version = 'learnt'$$,
     $$SELECT f - 'weight' FROM mm_models, jsonb_array_elements(spec -> 'features') AS f WHERE model_version = 'm'$$, 'the features are the same but for their weights');
 -- The same data give the same model, and a stronger penalty smaller weights.
-SELECT mm_fit_model('again'), mm_fit_model('strong', 1000), mm_fit_model('chosen', NULL) \g /dev/null
+SELECT mm_fit_model('again', 1), mm_fit_model('strong', 1000), mm_fit_model('chosen') \g /dev/null
 SELECT is((SELECT spec - 'model_version' FROM mm_models WHERE model_version = 'again'), (SELECT spec - 'model_version' FROM mm_models WHERE model_version = 'learnt'), 'learnt again, the same');
 SELECT is(s.spec #>> '{features,0,weight}' < l.spec #>> '{features,0,weight}', true, 'a strong penalty, a small weight')
 FROM mm_models AS s, mm_models AS l WHERE s.model_version = 'strong' AND l.model_version = 'learnt';

@@ -1,8 +1,4 @@
 -- The queue worker: what is ready, in which order, and what one bad session does to the others.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 SET client_min_messages = error;
 BEGIN;
 SELECT no_plan();

@@ -1,9 +1,5 @@
 -- base_logit + all contributions = logit of the stored probability, on every row ever written, however
 -- extreme the model and the calibrations; and nothing but finite numbers in range is stored.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/snapshot.psql

@@ -1,8 +1,4 @@
 -- user_baselines: what is usual for a person on six metrics.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/person.psql

@@ -1,8 +1,4 @@
 -- mm_model_report(): how well a model foretells outcomes, beside the person's own rate.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/cohort.psql

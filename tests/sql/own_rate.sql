@@ -1,8 +1,4 @@
 -- mm_own_rate(): how often a person is worse than usual, and how well that is known.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/cohort.psql

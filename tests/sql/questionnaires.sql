@@ -1,8 +1,4 @@
 -- mm_score_questionnaire(): PHQ-9 and GAD-7 by their published rules.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 

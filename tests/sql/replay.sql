@@ -1,8 +1,4 @@
 -- Fusing in time order, then replaying, gives the same value in every computed column, bit for bit.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/snapshot.psql

@@ -1,8 +1,4 @@
 -- mm_report_html(): one self-contained page.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/speaking.psql
@@ -31,11 +27,27 @@ SELECT doesnt_match(:'page'::text, 'url\(|@import|https?:', 'not by its style ei
 SELECT is((xpath('//h1/text()', pg_temp.parsed(:'page')))[1]::text LIKE '%script%alert(1)%', true, 'the name is shown as it is');
 SELECT is(pg_temp.found('//svg[@role="img"]/title | //svg[@role="img"]/desc', :'page'), 2, 'the timeline has a title and a text');
 SELECT is(pg_temp.found('//details//tbody/tr', :'page'), 30, 'and every session a row');
-SELECT is(pg_temp.found('//svg/rect[@fill="#eceff2" and @height="100"]', :'page'), 1, 'the gap is left open');
-SELECT is((SELECT regexp_count((xpath('//svg/path[@stroke="#0b6b5d"]/@d', pg_temp.parsed(:'page')))[1]::text, 'M')), 2, 'and no line crosses it');
+SELECT is(pg_temp.found('//svg/rect[@class="gap" and @height="100"]', :'page'), 1, 'the gap is left open');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="line smoothed"]/@d', pg_temp.parsed(:'page')))[1]::text, 'M')), 2, 'and no line crosses it');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="band"]/@d', pg_temp.parsed(:'page')))[1]::text, 'Z')), 2, 'nor does the 90 % band');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="line usual"]/@d', pg_temp.parsed(:'page')))[1]::text, '[ML]')), 29, 'the person''s own usual, from the second session on');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="mark hollow"]/@d', pg_temp.parsed(:'page')))[1]::text, 'M')),
+    (SELECT count(*)::int FROM fusion_outputs WHERE qc_overall = 'low'), 'each session of low quality is marked so');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="mark"]/@d', pg_temp.parsed(:'page')))[2]::text, 'M')),
+    (SELECT count(*)::int FROM fusion_outputs WHERE qc_overall = 'reliable'), 'each reliable one so');
 SELECT is(pg_temp.found('//ol/li', :'page') >= 3, true, 'the drivers of the newest session');
 SELECT is(pg_temp.found('//table[caption[contains(., "Points per week")]]/tbody/tr', :'page'), 3, 'the trends of three windows');
 SELECT matches(:'page'::text, '<html lang="en">', 'it says its language');
+
+-- What was not measured
+UPDATE fusion_outputs SET qc_overall = 'insufficient' WHERE session_id IN (pg_temp.session_id(1, 29), pg_temp.session_id(1, 30));
+SELECT mm_report_html(:'me') AS unmeasured \gset
+SELECT matches(:'unmeasured'::text, '30 scored sessions, .*; 2 of them without enough data for a score\.', 'is counted');
+SELECT is((xpath('//details//tbody/tr[1]/td[1]/text()', pg_temp.parsed(:'unmeasured')))[1]::text ~ '^\(\d+\)$', true, 'its figure stands in brackets');
+SELECT is((xpath('//details//tbody/tr[1]/td[2]/text()', pg_temp.parsed(:'unmeasured')))[1]::text, '–', 'without a range');
+SELECT is(pg_temp.found('//ol/li', :'unmeasured'), 0, 'and nothing is said to have moved it');
+SELECT is((SELECT regexp_count((xpath('//svg/path[@class="line smoothed"]/@d', pg_temp.parsed(:'unmeasured')))[1]::text, '[ML]')), 28, 'the line of the others does not run on');
+UPDATE fusion_outputs SET qc_overall = 'low' WHERE qc_overall = 'insufficient';
 
 -- Ranges
 SELECT mm_report_html(:'me', '2030-01-01') AS empty \gset
@@ -44,6 +56,8 @@ SELECT matches(:'empty'::text, 'There are no scored sessions in this period', 't
 SELECT mm_report_html(:'me', '2025-01-06', '2025-01-07') AS one \gset
 SELECT is(pg_temp.found('//details//tbody/tr', :'one'), 1, 'a single session');
 SELECT doesnt_match(:'one'::text, 'NaN|inf', 'has a place on the timeline');
+SELECT is(pg_temp.found('//table[caption[contains(., "Points per week")]]', :'one'), 0, 'and no table of trends');
+SELECT matches(:'one'::text, 'too few sessions with enough data for a trend', 'but the reason');
 UPDATE fusion_outputs SET drivers = NULL;
 UPDATE mind_measure_scores SET trend_analysis = NULL, baseline_comparison = NULL;
 SELECT is(pg_temp.found('//details//tbody/tr', mm_report_html(:'me')), 30, 'rows of another system are shown as far as they are known');

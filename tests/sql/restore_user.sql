@@ -1,9 +1,5 @@
 -- backup_restore_user_data(): one person's rows as they were, everybody else's untouched. Each
 -- statement commits: the database is this file's own.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 SET client_min_messages = warning;
 SELECT * FROM no_plan();
 \ir lib/lives.psql

@@ -1,8 +1,4 @@
 -- mm_score_history(): rows for a chart.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/speaking.psql

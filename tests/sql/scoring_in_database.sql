@@ -1,9 +1,5 @@
 -- A person's first sessions, against numbers computed from docs/scoring.md alone with scipy
 -- (lib/scoring_in_database.py prints the rows below): that the glue hands the right inputs over.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/person.psql

@@ -1,8 +1,4 @@
 -- trend_analysis: three windows, patterns, correlations with the self-report, the watch for a decline.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 BEGIN;
 SELECT no_plan();
 \ir lib/person.psql

@@ -1,9 +1,5 @@
 -- mm_uninstall(): the extension goes, every row stays, row-level security stays on; CREATE EXTENSION
 -- puts everything back as it was. Each statement commits: the database is this file's own.
-\set QUIET on
-\set ON_ERROR_STOP on
-\pset format unaligned
-\pset tuples_only on
 SET client_min_messages = warning;
 SELECT * FROM no_plan();
 \ir lib/lives.psql

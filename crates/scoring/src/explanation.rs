@@ -4,7 +4,7 @@
 //! advice, and says how wide the range is before it says what moved the score.
 
 use crate::quality::Qc;
-use crate::words::{list, plain, reason};
+use crate::words::{self, list};
 
 /// What an explanation is made of, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +19,9 @@ pub struct Told {
     pub items: Vec<Moved>,
     /// Mean of the person's earlier scores, how many, and the p of the difference.
     pub usual: Option<Usual>,
-    /// Direction of the last thirty days; `None` while there are too few sessions.
+    /// Direction of the last thirty and ninety days; `None` while there are too few sessions.
     pub trend: Option<String>,
+    pub long_trend: Option<String>,
     /// The watch for a decline has risen above its limit.
     pub alarm: bool,
 }
@@ -40,6 +41,8 @@ pub struct Usual {
     /// Deviation in own standard deviations, and its p.
     pub deviation: f64,
     pub p: f64,
+    /// Whole days since the last of them.
+    pub days: i64,
 }
 
 /// Log-odds below which a feature has not moved anything worth a word: a twentieth of the odds.
@@ -49,128 +52,176 @@ const NAMED: usize = 3;
 /// Widths of the range, score points, up to which it is called narrow, and from which wide.
 const NARROW: f64 = 20.0;
 const WIDE: f64 = 50.0;
+/// Days without a session after which what was usual may be so no longer.
+const LONG_AGO: i64 = 28;
 
 pub fn explanation(told: &Told) -> String {
     if told.qc == Qc::Insufficient {
         return insufficient(told);
     }
     let mut sentences = vec![place(told), certainty(told)];
-    sentences.extend(movers(&told.items));
+    sentences.extend(movers(told));
     sentences.extend(direction(told));
-    sentences.push(NOT_A_DIAGNOSIS.into());
+    sentences.push(limits(told).into());
     sentences.join(" ")
 }
 
-const NOT_A_DIAGNOSIS: &str =
-    "The score compares this person with their own past only; it is not a diagnosis.";
+/// Whether the comparison is with general figures more than with the person's own.
+fn is_early(told: &Told) -> bool {
+    reasons(told).contains(&words::FEW_VALUES)
+}
+
+fn limits(told: &Told) -> &'static str {
+    if is_early(told) {
+        "A higher score is better; until there is more of this person's own to compare with, general figures stand in, and it is not a diagnosis."
+    } else {
+        "A higher score is better; it compares this person with their own past only, and it is not a diagnosis."
+    }
+}
 
 fn insufficient(told: &Told) -> String {
+    let mut why = reasons(told);
+    // What the session lacks; that the range is wide follows from it.
+    why.retain(|reason| ![words::WIDE_RANGE, words::FEW_VALUES].contains(reason));
+    if why.contains(&words::NO_SOURCE) {
+        why.retain(|reason| *reason == words::NO_SOURCE);
+    }
     format!(
-        "This session does not hold enough data for a score: {}. The figure {} only repeats how this person's sessions usually turn out and should not be read as a measurement. {NOT_A_DIAGNOSIS}",
-        reasons(told),
+        "This session does not hold enough data for a score: {}. The figure {} rests on what was expected beforehand more than on this session, and should not be read as a measurement. It says nothing about how the person is, and it is not a diagnosis.",
+        because(why),
         told.score,
     )
 }
 
-fn reasons(told: &Told) -> String {
-    let mut plain: Vec<String> = told.reasons.iter().map(|r| reason(r).to_owned()).collect();
+fn reasons(told: &Told) -> Vec<&'static str> {
+    let mut plain: Vec<&str> = told.reasons.iter().map(|r| words::reason(r)).collect();
     plain.dedup();
-    if plain.is_empty() {
-        plain.push("the data are thin".into());
+    plain
+}
+
+fn because(mut reasons: Vec<&str>) -> String {
+    if reasons.is_empty() {
+        reasons.push("the data are thin");
     }
-    list(&plain)
+    list(&reasons)
 }
 
 fn place(told: &Told) -> String {
     let score = told.score;
     match told.usual {
         None => format!(
-            "The score is {score} of 100; there are too few earlier sessions to say whether that is unusual for this person."
+            "The score is {score} of 100; there are too few earlier scores to say whether that is unusual for this person."
         ),
         Some(usual) => {
-            let side = if usual.deviation < 0.0 { "lower" } else { "higher" };
-            let place = if usual.p > 0.1 {
-                "within what is usual".to_owned()
-            } else if usual.p > 0.01 {
-                format!("somewhat {side} than is usual")
+            let place = match side(usual) {
+                None => "within what is usual".to_owned(),
+                Some((size, side)) => format!("{size} {side} than is usual"),
+            };
+            let age = if usual.days >= LONG_AGO {
+                format!("; the last of them was {} days before, so what is usual may have changed", usual.days)
             } else {
-                format!("clearly {side} than is usual")
+                String::new()
             };
             format!(
-                "The score is {score} of 100, {place} for this person, whose {:.0} earlier sessions average {:.0}.",
+                "The score is {score} of 100, {place} for this person, whose {:.0} earlier sessions average {:.0}{age}.",
                 usual.n, usual.mean
             )
         }
     }
 }
 
-fn certainty(told: &Told) -> String {
-    let range = told.range.map(|(low, high)| {
-        let width = high - low;
-        let size = if width <= NARROW {
-            "fairly narrow"
-        } else if width < WIDE {
-            "wide, so small differences mean little"
+/// How far and to which side of the usual; `None` within it.
+fn side(usual: Usual) -> Option<(&'static str, &'static str)> {
+    let size = match usual.p {
+        p if p > 0.1 => return None,
+        p if p > 0.01 => "somewhat",
+        _ => "clearly",
+    };
+    Some((
+        size,
+        if usual.deviation < 0.0 {
+            "lower"
         } else {
-            "so wide that this session alone says little"
-        };
-        format!("the 90 % range goes from {low:.0} to {high:.0}, which is {size}")
-    });
-    match (range, told.qc) {
-        (Some(range), Qc::Reliable) => format!("How certain it is: {range}."),
-        (Some(range), _) => format!(
-            "How certain it is: {range}; the quality is low, because {}.",
-            reasons(told)
-        ),
-        (None, Qc::Reliable) => "How uncertain it is was not recorded.".into(),
-        (None, _) => format!(
-            "How uncertain it is was not recorded; the quality is low, because {}.",
-            reasons(told)
-        ),
-    }
+            "higher"
+        },
+    ))
 }
 
-fn movers(items: &[Moved]) -> Option<String> {
+fn certainty(told: &Told) -> String {
+    let mut why = reasons(told);
+    let quality = match told.qc {
+        Qc::Reliable => String::new(),
+        _ => {
+            // Where the range is told that it is wide is no news.
+            if told.range.is_some() && why.len() > 1 {
+                why.retain(|reason| *reason != words::WIDE_RANGE);
+            }
+            format!("; the quality is low, because {}", because(why))
+        }
+    };
+    let Some((low, high)) = told.range else {
+        return format!("How uncertain it is was not recorded{quality}.");
+    };
+    let size = match high - low {
+        width if width <= NARROW => "fairly narrow",
+        width if width < WIDE => "wide, so small differences mean little",
+        // It is not to take back that the score is unusual.
+        _ if told.usual.and_then(side).is_some() => {
+            "so wide that the size of the difference is uncertain"
+        }
+        _ => "so wide that this session alone says little",
+    };
+    format!("How certain it is: the 90 % range goes from {low:.0} to {high:.0}, which is {size}{quality}.")
+}
+
+fn movers(told: &Told) -> Option<String> {
     let named = |sign: f64| -> Vec<String> {
-        let mut side: Vec<&Moved> = items
+        let mut side: Vec<&Moved> = told
+            .items
             .iter()
             .filter(|item| sign * item.contribution >= WORTH_A_WORD)
             .collect();
         side.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
-        side.iter().take(NAMED).map(|item| moved(item)).collect()
+        side.iter()
+            .take(NAMED)
+            .map(|item| words::moved(&item.feature, item.z > 0.0))
+            .collect()
+    };
+    // The first values are held against general figures.
+    let than = if is_early(told) {
+        "than expected"
+    } else {
+        "than usual"
     };
     // A contribution is log-odds of worse: it moves the score the other way.
     let (down, up) = (list(&named(1.0)), list(&named(-1.0)));
     let told = match (down.is_empty(), up.is_empty()) {
         (true, true) => return None,
-        (false, true) => format!("It was lowered mainly by {down}"),
-        (true, false) => format!("It was raised mainly by {up}"),
-        (false, false) => format!("It was lowered mainly by {down}, and raised by {up}"),
+        (false, true) => format!("It was lowered mainly by {down} {than}"),
+        (true, false) => format!("It was raised mainly by {up} {than}"),
+        (false, false) => {
+            format!("It was lowered mainly by {down} {than}, and raised by {up} {than}")
+        }
     };
     Some(format!(
         "{told}; this is what moved the estimate, not necessarily what caused how the person feels."
     ))
 }
 
-fn moved(item: &Moved) -> String {
-    let side = if item.z < 0.0 { "below" } else { "above" };
-    // A name from a model of the user's own keeps its letters but not the line.
-    let name: String = item
-        .feature
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    format!("{} {side} usual", plain(&item.feature).unwrap_or(&name))
-}
-
 fn direction(told: &Told) -> Option<String> {
-    let trend = told.trend.as_deref();
     let alarm = "the scores have for some time lain further below the usual than chance explains, which is a reason to ask how the person is";
-    match (trend, told.alarm) {
-        (Some(trend), true) => Some(format!(
-            "Over the last 30 days the trend is {trend}, and {alarm}."
+    // Ninety days are told where they say something else.
+    let trend = match (told.trend.as_deref(), told.long_trend.as_deref()) {
+        (Some(month), Some(quarter)) if month != quarter => Some(format!(
+            "the last 30 days the trend is {month}, over the last 90 days it is {quarter}"
         )),
-        (Some(trend), false) => Some(format!("Over the last 30 days the trend is {trend}.")),
+        (Some(month), _) => Some(format!("the last 30 days the trend is {month}")),
+        (None, Some(quarter)) => Some(format!("the last 90 days the trend is {quarter}")),
+        (None, None) => None,
+    };
+    match (trend, told.alarm) {
+        (Some(trend), true) => Some(format!("Over {trend}; {alarm}.")),
+        (Some(trend), false) => Some(format!("Over {trend}.")),
         (None, true) => Some(format!("Note that {alarm}.")),
         (None, false) => None,
     }
@@ -202,8 +253,10 @@ mod tests {
                 n: 34.0,
                 deviation: -2.2,
                 p: 0.035,
+                days: 1,
             }),
             trend: Some("declining".into()),
+            long_trend: Some("declining".into()),
             alarm: false,
         }
     }
@@ -218,10 +271,10 @@ mod tests {
             explanation(&told()),
             "The score is 48 of 100, somewhat lower than is usual for this person, whose 34 earlier sessions average 72. \
              How certain it is: the 90 % range goes from 31 to 66, which is wide, so small differences mean little. \
-             It was lowered mainly by length of pauses in speech above usual and hours of sleep below usual, and raised by number of steps above usual; \
+             It was lowered mainly by longer pauses in speech and less sleep than usual, and raised by more steps than usual; \
              this is what moved the estimate, not necessarily what caused how the person feels. \
              Over the last 30 days the trend is declining. \
-             The score compares this person with their own past only; it is not a diagnosis."
+             A higher score is better; it compares this person with their own past only, and it is not a diagnosis."
         );
     }
 
@@ -258,17 +311,81 @@ mod tests {
     fn a_feature_without_plain_words_keeps_its_name() {
         let mut told = told();
         told.items[0].feature = "audio.own\n measure".into();
-        assert!(explanation(&told).contains("lowered mainly by audio.own measure above usual"));
+        assert!(explanation(&told).contains("lowered mainly by a higher audio.own measure"));
     }
 
     #[test]
-    fn a_session_that_measured_nothing_names_no_driver_and_no_place() {
+    fn a_session_that_measured_little_names_no_driver_and_no_place() {
+        let reasons = [
+            "no modality has usable evidence",
+            "coverage 0.00 is below 0.25",
+            "uncertainty 0.90 is above 0.5",
+        ];
         let text = explanation(&Told {
             qc: Qc::Insufficient,
+            reasons: reasons.map(str::to_owned).to_vec(),
+            ..told()
+        });
+        assert_eq!(
+            text,
+            "This session does not hold enough data for a score: no source gave enough usable data. \
+             The figure 48 rests on what was expected beforehand more than on this session, and should not be read as a measurement. \
+             It says nothing about how the person is, and it is not a diagnosis."
+        );
+    }
+
+    #[test]
+    fn the_first_sessions_are_said_to_be_held_against_general_figures() {
+        let text = explanation(&Told {
+            qc: Qc::Low,
+            reasons: vec!["the median baseline rests on 0 earlier values, below 5".into()],
+            usual: None,
+            ..told()
+        });
+        assert!(text.contains("less sleep than expected"), "{text}");
+        assert!(text.contains("general figures stand in"), "{text}");
+        assert!(!text.contains("own past only"), "{text}");
+    }
+
+    #[test]
+    fn a_wide_range_is_told_once_and_takes_nothing_back() {
+        let text = explanation(&Told {
+            qc: Qc::Low,
+            range: Some((6.0, 68.0)),
+            reasons: vec![
+                "coverage 0.30 is below 0.5".into(),
+                "uncertainty 0.62 is above 0.5".into(),
+            ],
             ..told()
         });
         assert!(
-            text.contains("not be read as a measurement") && !text.contains("lowered"),
+            text.contains(
+                "from 6 to 68, which is so wide that the size of the difference is uncertain; \
+                 the quality is low, because part of the expected data is missing."
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_usual_that_is_old_is_said_to_be_old() {
+        let mut told = told();
+        told.usual = told.usual.map(|usual| Usual { days: 149, ..usual });
+        let text = explanation(&told);
+        assert!(
+            text.contains("the last of them was 149 days before"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_long_decline_is_told_where_the_month_was_stable() {
+        let text = explanation(&Told {
+            trend: Some("stable".into()),
+            ..told()
+        });
+        assert!(
+            text.contains("30 days the trend is stable, over the last 90 days it is declining."),
             "{text}"
         );
     }

@@ -129,6 +129,44 @@ fn given_evidence_the_weights_and_the_rate_are_found() {
 }
 
 #[test]
+fn given_a_modality_that_tells_nothing_its_weights_say_so_and_one_slope_holds_for_all() {
+    let mut weights = TRUE_WEIGHTS;
+    weights[3..].fill(0.0);
+    let cohort = cohort(&people(17, 40, 40, weights), &model(false));
+    let learnt = refit::fit(&cohort, &all(&cohort), &model(false), None)
+        .unwrap()
+        .model;
+    let slopes: Vec<f64> = learnt
+        .modalities
+        .iter()
+        .flatten()
+        .map(|spec| spec.calibration_prior.a)
+        .collect();
+    assert!(
+        slopes.len() > 1 && slopes.iter().all(|a| *a == slopes[0] && *a > 0.8),
+        "{slopes:?}"
+    );
+    let told = |features: &[mindmeasure_scoring::model::Feature]| -> f64 {
+        features.iter().map(|f| f.weight.abs()).sum()
+    };
+    assert!(told(&learnt.features[3..]) < 0.3 * told(&learnt.features[..3]));
+}
+
+#[test]
+fn the_penalty_is_sought_between_powers_of_ten_too() {
+    let penalties: Vec<f64> = (0..6)
+        .map(|seed| {
+            let cohort = cohort(&people(seed, 12, 40, TRUE_WEIGHTS), &model(false));
+            refit::fit(&cohort, &all(&cohort), &model(false), None)
+                .unwrap()
+                .penalty
+        })
+        .collect();
+    let between = |penalty: &f64| penalty.log10().fract().abs() > 0.1;
+    assert!(penalties.iter().any(between), "{penalties:?}");
+}
+
+#[test]
 fn given_evidence_the_model_foretells_people_it_was_not_learnt_from_better_than_their_rate() {
     let cohort = cohort(&people(8, 60, 40, TRUE_WEIGHTS), &model(false));
     for (folds, lambda) in [(2, json!(1.0)), (5, json!(null))] {

@@ -11,9 +11,8 @@ use crate::platt;
 
 /// Groups of people that are left out in turn to measure what holds for others.
 const INNER_FOLDS: usize = 5;
-/// Ridge on the slopes, towards no evidence.
+/// Ridge on the slope, towards no evidence.
 const SLOPE_PENALTY: f64 = 1.0;
-/// Largest slope of a modality's evidence.
 const SLOPE_LIMIT: f64 = 2.0;
 
 /// Every session's evidence under weights that were learnt without its person.
@@ -71,7 +70,7 @@ impl LeftOut {
                         own_logit,
                         worse: row.worse,
                     };
-                    let f = own_logit + session.evidence().iter().sum::<f64>();
+                    let f = own_logit + session.evidence();
                     log_loss += session.loss(f);
                     sessions.push(session);
                 });
@@ -81,42 +80,43 @@ impl LeftOut {
     }
 
     /// What the evidence so weighed adds to the log-odds, by place among the scored sessions.
-    pub(super) fn told(&self, cohort: &Cohort, slopes: &[f64; 4]) -> Vec<Option<f64>> {
+    pub(super) fn told(&self, cohort: &Cohort, slope: f64) -> Vec<Option<f64>> {
         let mut told = vec![None; cohort.sessions()];
         for session in &self.sessions {
-            told[session.scored] = Some(session.added(slopes));
+            told[session.scored] = Some(slope * session.evidence());
         }
         told
     }
 
-    /// How much of each modality's evidence holds for people who were left out: 0 none, 1 all.
-    pub(super) fn slopes(&self) -> [f64; 4] {
-        let rows: Vec<f64> = self.sessions.iter().flat_map(OutOfFold::evidence).collect();
+    /// How much of the evidence holds for people who were left out: 0 none, 1 all. The weights have
+    /// divided it among the modalities already; to divide it anew here was measured to follow noise.
+    pub(super) fn slope(&self) -> f64 {
+        let rows: Vec<f64> = self.sessions.iter().map(OutOfFold::evidence).collect();
         let offset: Vec<f64> = self.sessions.iter().map(|s| s.own_logit).collect();
         let worse: Vec<bool> = self.sessions.iter().map(|s| s.worse).collect();
         let design = ridge::Design {
             rows: &rows,
-            columns: 4,
+            columns: 1,
             worse: &worse,
             offset: Some(&offset),
         };
-        let Ok(fit) = ridge::fit_about_offset(&design, SLOPE_PENALTY) else {
-            return [0.0; 4];
-        };
-        std::array::from_fn(|m| fit.weights[m].clamp(0.0, SLOPE_LIMIT))
+        match ridge::fit_about_offset(&design, SLOPE_PENALTY) {
+            Ok(fit) => fit.weights[0].clamp(0.0, SLOPE_LIMIT),
+            Err(_) => 0.0,
+        }
     }
 
-    /// How much of these slopes to believe: 0 where they foretell no better than the own rate
-    /// `alone` by more than chance would, near 1 where they gain far more.
+    /// How much of this slope to believe: 0 where it foretells no better than the own rate
+    /// `alone` by more than chance would, near 1 where it gains far more.
     ///
-    /// Chance is a nat a slope (Akaike 1974) and [`ONE_SIDED`] standard errors of the gain over
+    /// Chance is a nat a modality (Akaike 1974) and [`ONE_SIDED`] standard errors of the gain over
     /// people, since one person's sessions are not independent; what is left is shrunk by the
     /// positive-part rule (James & Stein 1961; Efron & Morris 1973), so that it grows from 0 and does
     /// not jump.
     ///
     /// One person's evidence comes from weights of only the beginning of their time and says too
     /// little of what all of it will teach: a gain beyond the nats is believed as it is.
-    pub(super) fn held(&self, slopes: &[f64; 4], alone: &LeftOut) -> f64 {
+    pub(super) fn held(&self, slope: f64, alone: &LeftOut) -> f64 {
         let gains: Vec<f64> = self
             .people()
             .zip(alone.people())
@@ -125,7 +125,7 @@ impl LeftOut {
                 pairs
                     .map(|(with, without)| {
                         with.loss(without.own_logit)
-                            - with.loss(with.own_logit + with.added(slopes))
+                            - with.loss(with.own_logit + slope * with.evidence())
                     })
                     .sum()
             })
@@ -213,14 +213,11 @@ impl OutOfFold {
         softplus(if self.worse { -f } else { f })
     }
 
-    /// What the evidence adds to the log-odds.
-    pub(super) fn added(&self, slopes: &[f64; 4]) -> f64 {
-        let parts = self.evidence();
-        parts.iter().zip(slopes).map(|(e, a)| e * a).sum()
-    }
-
-    /// What each modality adds to the log-odds.
-    fn evidence(&self) -> [f64; 4] {
-        std::array::from_fn(|m| self.raw[m].map_or(0.0, |raw| self.share[m] * raw))
+    /// What all modalities add to the log-odds.
+    pub(super) fn evidence(&self) -> f64 {
+        let parts = self.raw.iter().zip(&self.share);
+        parts
+            .map(|(raw, share)| raw.map_or(0.0, |raw| share * raw))
+            .sum()
     }
 }

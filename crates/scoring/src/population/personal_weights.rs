@@ -81,17 +81,12 @@ impl<'a> Followed<'a> {
     }
 }
 
-/// The sd of own weights about the model's, whose evidence counts by these slopes.
-pub(super) fn fit(
-    cohort: &Cohort,
-    left_out: &LeftOut,
-    model: &Model,
-    slopes: &[f64; 4],
-) -> PersonalSpec {
+/// The sd of own weights about the model's, whose evidence counts by this slope.
+pub(super) fn fit(cohort: &Cohort, left_out: &LeftOut, model: &Model, slope: f64) -> PersonalSpec {
     let losses = |weight_sd: f64| {
         let mut tried = model.clone();
         tried.personal = PersonalSpec { weight_sd };
-        losses(cohort, left_out, &tried, slopes)
+        losses(cohort, left_out, &tried, slope)
     };
     let without = losses(0.0);
     let best = SDS
@@ -110,14 +105,14 @@ pub(super) fn fit(
 }
 
 /// Of each person, or each stretch of one person's time (nats).
-fn losses(cohort: &Cohort, left_out: &LeftOut, model: &Model, slopes: &[f64; 4]) -> Vec<f64> {
+fn losses(cohort: &Cohort, left_out: &LeftOut, model: &Model, slope: f64) -> Vec<f64> {
     let of = |sessions: &[super::out_of_fold::OutOfFold]| {
         let mut followed = Followed::new(cohort, model);
         let mut loss = 0.0;
         for session in sessions {
             followed.before(session.at_us);
             let own = followed.weights();
-            let mut f = session.own_logit + session.added(slopes);
+            let mut f = session.own_logit + slope * session.evidence();
             if own.count() {
                 let z = cohort.z(session.scored).iter().zip(&model.features);
                 f += z

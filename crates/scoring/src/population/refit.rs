@@ -5,7 +5,7 @@
 //! is then the log loss of p_worse_fused as it will be computed, with the correlation of the
 //! modalities discounted once.
 //!
-//! A fit flatters the people it was made from. How much of each modality's evidence holds for
+//! A fit flatters the people it was made from. How much of the evidence holds for
 //! others is therefore measured on people who were left out (Stone 1974; the slope is van
 //! Houwelingen & le Cessie's 1990 shrinkage): that is calibration_prior.a, which limits what a penalty
 //! chosen too small can cost.
@@ -21,8 +21,9 @@ use crate::model::{uniform_correlation, CalibrationPrior, FusionSpec, Model, Per
 use crate::numeric::{clip_logit, finite, logit};
 use crate::personal::{OwnWeights, Shares};
 
-/// Penalties tried when none is given.
+/// Penalties tried when none is given, and then those between the best and its neighbours.
 const LAMBDAS: [f64; 6] = [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0];
+const BETWEEN: [f64; 2] = [0.3, 3.0];
 /// r depends on the weights and ρ on the evidence: how often both are brought up to date.
 const ROUNDS: usize = 3;
 /// Limit of a weight in a specification.
@@ -98,22 +99,22 @@ pub(crate) fn fit_parts(
         Some(penalty) => (penalty, LeftOut::new(cohort, parts, &model, penalty)?),
         None => choose(cohort, parts, &model)?,
     };
-    let mut slopes = [1.0; 4];
+    let mut slope = 1.0;
     if let Some(first) = left_out.take() {
         // What the evidence tells, the rate need not tell again: both are fitted about each other.
         let about = own_rate::fit(
             cohort,
             parts,
             &model.fusion,
-            Some(&first.told(cohort, &first.slopes())),
+            Some(&first.told(cohort, first.slope())),
         );
         let alone = model.fusion;
         model.fusion = about;
         let second = LeftOut::new(cohort, parts, &model, penalty)?;
         if let Some(second) = second {
-            slopes = second.slopes();
-            let held = second.held(&slopes, &first);
-            slopes = slopes.map(|slope| held * slope);
+            slope = second.slope();
+            let held = second.held(slope, &first);
+            slope *= held;
             if held == 0.0 {
                 model.fusion = alone;
             }
@@ -129,7 +130,7 @@ pub(crate) fn fit_parts(
             continue;
         };
         if let Some(left_out) = &left_out {
-            spec.calibration_prior.a = slopes[m];
+            spec.calibration_prior.a = slope;
             let fits = left_out.personal_fits(cohort, m, spec, &model.fusion);
             if let Ok(found) = spread::fit(&fits) {
                 spec.calibration_prior.sd_a = found.sd_a;
@@ -139,7 +140,7 @@ pub(crate) fn fit_parts(
     }
     // Personal weights come on top of all of this, where they hold for people who were left out.
     model.personal = match &left_out {
-        Some(left_out) => personal_weights::fit(cohort, left_out, &model, &slopes),
+        Some(left_out) => personal_weights::fit(cohort, left_out, &model, slope),
         None => PersonalSpec::NOT,
     };
     let scored = |part: &Part| {
@@ -332,17 +333,32 @@ fn choose(
     parts: &[Part],
     model: &Model,
 ) -> Result<(f64, Option<LeftOut>), RefitError> {
-    let mut best: Option<(f64, f64, LeftOut)> = None;
-    for lambda in LAMBDAS {
+    let mut best: Option<(f64, LeftOut)> = None;
+    let mut attempt = |lambda: f64| -> Result<Option<f64>, RefitError> {
         let Some(left_out) = LeftOut::new(cohort, parts, model, lambda)? else {
-            // Nobody to leave out.
-            return Ok((1.0, None));
+            return Ok(None);
         };
-        let loss = left_out.log_loss;
-        if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
-            best = Some((loss, lambda, left_out));
+        if best
+            .as_ref()
+            .is_none_or(|(_, least)| left_out.log_loss < least.log_loss)
+        {
+            best = Some((lambda, left_out));
+        }
+        Ok(best.as_ref().map(|(lambda, _)| *lambda))
+    };
+    let mut about = None;
+    for lambda in LAMBDAS {
+        match attempt(lambda)? {
+            Some(lambda) => about = Some(lambda),
+            // Nobody to leave out.
+            None => return Ok((1.0, None)),
         }
     }
-    best.map(|(_, lambda, left_out)| (lambda, Some(left_out)))
+    if let Some(lambda) = about {
+        for share in BETWEEN {
+            attempt(share * lambda)?;
+        }
+    }
+    best.map(|(lambda, left_out)| (lambda, Some(left_out)))
         .ok_or(RefitError::NoSessions)
 }
