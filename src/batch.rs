@@ -7,6 +7,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::{
     outcome, score, Baseline, Metric, Model, OwnRate, Person, Scored, Session,
 };
@@ -243,6 +244,8 @@ impl Known {
         self.person.advance(model, &session, &scored);
         self.reports.extend(scored.self_report);
         if let Some(worse) = outcome {
+            let told = Lesson::of(&scored, Some(worse));
+            self.person.own_weights = told.next(model);
             match &mut self.own_rate {
                 Some(own_rate) => own_rate.observe(session.at_us, worse, &model.fusion),
                 None => {

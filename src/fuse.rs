@@ -261,6 +261,7 @@ struct StoredScore {
     row: Row,
     raw: [Option<f64>; 4],
     feature_z: Vec<Option<f64>>,
+    personal: Vec<f32>,
     arrived: Vec<String>,
     learnt: Vec<String>,
     combined_before: Baseline,
@@ -300,7 +301,8 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
         columns.required("created_at")?,
     );
     let raw = four(columns.required::<Vec<Option<f64>>>("raw")?)?;
-    let (feature_z, arrived, learnt) = (columns.list()?, columns.list()?, columns.list()?);
+    let (feature_z, personal) = (columns.list()?, columns.list()?);
+    let (arrived, learnt) = (columns.list()?, columns.list()?);
     let combined_before = metric_baseline(
         columns.required("baseline_n")?,
         columns.required("baseline_mean")?,
@@ -323,6 +325,7 @@ fn stored_row(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Resu
         },
         raw,
         feature_z,
+        personal,
         arrived,
         learnt,
         combined_before,
@@ -339,6 +342,7 @@ impl StoredScore {
             Stored {
                 drivers: &drivers,
                 feature_z: &self.feature_z,
+                personal: &self.personal,
                 raw: self.raw,
                 learnt: Modality::ALL
                     .map(|modality| self.learnt.iter().any(|name| name == modality.as_str())),

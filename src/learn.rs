@@ -1,8 +1,9 @@
 //! Replaying a person's sessions in time order from nothing: rescoring, and rebuilding baselines.
 
 use mindmeasure_scoring::history::recent;
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::{
-    outcome, score, Metric, Model, OwnRate, Past, Person, Qc, Session, Smoothed, Watch,
+    outcome, score, Metric, Model, OwnRate, OwnWeights, Past, Person, Qc, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -126,8 +127,12 @@ struct Replay {
 
 /// What a replayed session leaves to the next.
 struct Replayed {
+    session_id: [u8; 16],
     smoothed: Smoothed,
     watch: Watch,
+    personal: Vec<f32>,
+    feature_z: Vec<Option<f64>>,
+    p_worse_fused: f64,
 }
 
 impl Replay {
@@ -198,12 +203,16 @@ impl Replay {
             }
             self.person.advance(&prepared.model, session, &scored);
             self.past.push(Replayed {
+                session_id: *session_id.as_bytes(),
                 smoothed: Smoothed {
                     level: scored.score_smoothed,
                     variance: scored.smoothed_variance,
                     at_us: session.at_us,
                 },
                 watch: scored.watch,
+                personal: scored.personal.clone(),
+                feature_z: scored.feature_z.clone(),
+                p_worse_fused: scored.p_worse_fused,
             });
             let y = (scored.qc_overall != Qc::Insufficient)
                 .then_some(100.0 * (1.0 - scored.p_worse_fused));
@@ -253,6 +262,15 @@ impl Replay {
         let last = self.past[..count].last();
         self.person.smoothed = last.map(|replayed| replayed.smoothed);
         self.person.watch = last.map_or(Watch::default(), |replayed| replayed.watch);
+        self.person.own_weights = last.map_or_else(OwnWeights::default, |replayed| {
+            let told = Lesson {
+                personal: &replayed.personal,
+                feature_z: &replayed.feature_z,
+                p_worse_fused: replayed.p_worse_fused,
+                worse: self.outcome(replayed),
+            };
+            told.next(model)
+        });
         self.person.sessions_before = count as u64;
         let earlier = &self.history[..count];
         self.person.history = recent(earlier, session.at_us).to_vec();
@@ -269,6 +287,15 @@ impl Replay {
         }
         self.person.outcomes = known.before(session.at_us, &model.fusion);
         count
+    }
+
+    /// What is known of a replayed session.
+    fn outcome(&self, replayed: &Replayed) -> Option<bool> {
+        let key = (replayed.smoothed.at_us, replayed.session_id);
+        let place = self
+            .outcomes
+            .binary_search_by_key(&key, |(at, id, _)| (*at, *id));
+        place.ok().map(|place| self.outcomes[place].2)
     }
 
     fn learnt(&self, model: &Model, user_id: Uuid) -> Result<Learnt> {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::{
-    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes, Owner,
-    Past, Person, Session, Smoothed, Watch,
+    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes,
+    OwnWeights, Owner, Past, Person, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
@@ -260,13 +261,41 @@ impl LoadPlan {
             .map(|(first, last)| (first.into_inner(), last.into_inner()));
         let mut reports: Vec<f64> = columns.list()?;
         reports.reverse();
+        let (scored, derived) = (columns.required("scored")?, columns.required("derived")?);
+        person.own_weights = read_own_weights(columns, model)?;
         Ok(Before {
             person,
             reports,
-            scored: columns.required("scored")?,
-            derived: columns.required("derived")?,
+            scored,
+            derived,
         })
     }
+}
+
+/// Those the newest earlier session was scored with, and what its outcome taught.
+fn read_own_weights(columns: &mut Columns<'_, '_>, model: &Model) -> Result<OwnWeights> {
+    let by: Option<String> = columns.next()?;
+    if model.personal.weight_sd <= 0.0 || by.as_ref() != Some(&model.model_version) {
+        // Another model's weights are other weights: the person starts from this one's.
+        columns.skip(4);
+        return Ok(OwnWeights::default());
+    }
+    let personal: Vec<f32> = columns.list()?;
+    let worse: Option<bool> = columns.next()?;
+    if worse.is_none() {
+        columns.skip(2);
+    }
+    let (feature_z, p_worse_fused) = match worse {
+        Some(_) => (columns.list()?, columns.required("p_worse_fused")?),
+        None => (Vec::new(), 0.5),
+    };
+    let last = Lesson {
+        personal: &personal,
+        feature_z: &feature_z,
+        p_worse_fused,
+        worse,
+    };
+    Ok(last.next(model))
 }
 
 fn table_alias(owner: Owner) -> &'static str {
@@ -478,6 +507,11 @@ impl<'row, 'conn> Columns<'row, 'conn> {
     pub fn next<T: FromDatum + IntoDatum>(&mut self) -> Result<Option<T>> {
         self.at += 1;
         Ok(self.row.get(self.at)?)
+    }
+
+    /// Leaves columns unread.
+    pub fn skip(&mut self, columns: usize) {
+        self.at += columns;
     }
 
     pub fn required<T: FromDatum + IntoDatum>(&mut self, name: &str) -> Result<T> {

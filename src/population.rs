@@ -225,6 +225,7 @@ fn specification(
     fusion["recent_half_life_days"] = json!(model.fusion.recent_half_life_days);
     fusion["recent_strength"] = json!(model.fusion.recent_strength);
     fusion["rho"] = json!(model.fusion.rho);
+    spec["personal"] = json!({"weight_sd": model.personal.weight_sd});
     spec["trained"] = json!({
         "from": from,
         "lambda": lambda,

@@ -179,6 +179,7 @@ pub fn score(
         JsonbText(json(&scored.baseline_comparison)?).into(),
         JsonbText(json(&scored.trend_analysis)?).into(),
         (*outcome).into(),
+        personal(scored).into(),
     ]);
     let query = store(schema, false, std::iter::once(outcome), derived);
     let created_at = run(client, schema, query, &arguments, lessons)?
@@ -263,6 +264,7 @@ pub fn scores(
         documents(|scored| json(&scored.baseline_comparison))?.into(),
         documents(|scored| json(&scored.trend_analysis))?.into(),
         column(scores, |score| score.outcome).into(),
+        column(scores, |score| personal(score.scored).map(array)).into(),
     ]);
     let outcomes = scores.iter().map(|score| &score.outcome);
     let query = store(schema, true, outcomes, derived);
@@ -397,6 +399,17 @@ fn reported(session: &Session) -> [Option<f64>; FACTORS.len()] {
 fn watch(scored: &Scored) -> [f64; 4] {
     let watch = &scored.watch;
     [watch.n, watch.mean, watch.m2, watch.sum]
+}
+
+/// NULL where nobody has weights of their own.
+fn personal(scored: &Scored) -> Option<Vec<f32>> {
+    (!scored.personal.is_empty()).then(|| scored.personal.clone())
+}
+
+/// As text, from which the same bits are read.
+fn array(numbers: Vec<f32>) -> String {
+    let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }
 
 /// Names of the modalities for which a flag is set.

@@ -12,7 +12,8 @@ SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
        p.first AS compared_from, p.last AS compared_to,
        r.reports,
        @scored@ AS scored,
-       @derived@ AS derived
+       @derived@ AS derived,
+       l.model_version, l.personal_weights, l.worse AS told, l.feature_z, l.p_worse_fused
 -- Those of other models too: to name the features would cost a look-up each.
 FROM (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS n, array_agg(x.mean) AS mean, array_agg(x.m2) AS m2,
              array_agg(x.sum_w2) AS sum_w2, array_agg(x.last_observed_at) AS last_observed_at
@@ -47,7 +48,10 @@ CROSS JOIN (SELECT array_agg(x.self_report) AS reports
                   FROM @extschema@.fusion_outputs AS x
                   WHERE @reports@ AND x.user_id = @person@ AND x.session_created_at < @before@ AND x.self_report IS NOT NULL
                   ORDER BY x.session_created_at DESC, x.session_id DESC) AS x) AS r
-LEFT JOIN (SELECT x.score_smoothed, x.smoothed_variance, x.session_created_at, x.decline_watch
+LEFT JOIN (SELECT x.score_smoothed, x.smoothed_variance, x.session_created_at, x.decline_watch,
+                  -- What the person's own weights learn from, once it is known how the session turned out.
+                  x.model_version, x.personal_weights, x.feature_z, x.p_worse_fused,
+                  (SELECT o.worse FROM @extschema@.session_outcomes AS o WHERE o.session_id = x.session_id) AS worse
            FROM @extschema@.fusion_outputs AS x
            WHERE x.user_id = @person@ AND x.session_created_at < @before@
            ORDER BY x.session_created_at DESC, x.session_id DESC LIMIT 1) AS l ON true

@@ -8,4 +8,4 @@ NOT MATERIALIZED (SELECT
     $39::float8 AS reported_stress, $40::float8 AS reported_comfort, $41::float8 AS reported_social, $42::float8 AS reported_sleep,
     $43::float8[] AS decline_watch, $44::float8 AS combined_score, $45::float8 AS baseline_deviation, $46::boolean AS is_baseline_session,
     $47::float8 AS baseline_n, $48::float8 AS baseline_mean, $49::float8 AS baseline_m2, $50::jsonb AS baseline_comparison, $51::jsonb AS trend_analysis,
-    $52::boolean AS outcome)
+    $52::boolean AS outcome, $53::float4[] AS personal_weights)

@@ -4,6 +4,7 @@
 //! With a third file the z-values are written there, for comparison with other methods.
 
 use mindmeasure_scoring::features::{Extracted, Leaf};
+use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::population::cohort::{Cohort, Labelled};
 use mindmeasure_scoring::population::judge::{judge, Verdict};
 use mindmeasure_scoring::report::{report, within_user_auc};
@@ -137,6 +138,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if let Some(worse) = worse {
                 person.outcomes.n += 1.0;
                 person.outcomes.worse += f64::from(u8::from(*worse));
+                person.own_weights = Lesson::of(&scored, Some(*worse)).next(&model);
             }
         }
     }

@@ -91,10 +91,17 @@ pub struct ModalityDriver {
     pub contribution: f64,
     pub a: f64,
     pub b: f64,
+    /// What the person's own weights add to ℓ = a·raw + b.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub personal: f64,
     /// v_m.
     pub variance: f64,
     /// n of the baseline behind each present feature, in the order of the specification.
     pub baseline_n: Vec<f64>,
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 /// The variance budget, as it is stored.
@@ -233,19 +240,21 @@ fn attributable(line: &Line, spread: f64) -> (f64, f64, bool) {
     (finite(a * scale), finite(b * scale), true)
 }
 
-/// The items as they are written, and the base log-odds that makes them add up to `target_logit`,
+/// `weights` are those of the features, aligned with [`Model::features`]. The items as they are written, and the base log-odds that makes them add up to `target_logit`,
 /// which is taken from the stored, rounded p_worse_fused.
 pub fn explain(
     model: &Model,
+    weights: &[f64],
     terms: &[Term],
     lines: &[Option<Line>; 4],
     fused: &Fused,
     own_logit: f64,
     target_logit: f64,
 ) -> (Vec<Item>, f64) {
+    let weight = |term: &Term| weights.get(term.feature).copied().unwrap_or(0.0);
     let weighted = terms.iter().filter_map(|term| {
         let feature = model.features.get(term.feature)?;
-        Some((feature.modality.index(), feature.weight * term.z))
+        Some((feature.modality.index(), weight(term) * term.z))
     });
     let attribution = attribute(lines, weighted, fused, own_logit);
 
@@ -254,7 +263,7 @@ pub fn explain(
         .filter_map(|term| {
             let feature = model.features.get(term.feature)?;
             let slope = attribution.ranking_slopes[feature.modality.index()];
-            Some(((slope * (feature.weight * term.z)).abs(), term))
+            Some(((slope * (weight(term) * term.z)).abs(), term))
         })
         .collect();
     // Stable: equal contributions keep the order of the specification.
@@ -268,7 +277,7 @@ pub fn explain(
             continue;
         };
         let modality = feature.modality;
-        let contribution = finite(attribution.slopes[modality.index()] * (feature.weight * term.z));
+        let contribution = finite(attribution.slopes[modality.index()] * (weight(term) * term.z));
         match term.value {
             Some(value) if rank < model.drivers.top => items.push(Item::Feature {
                 feature: feature.name.clone(),

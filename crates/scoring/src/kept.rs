@@ -4,6 +4,7 @@ use crate::baseline::Baseline;
 use crate::drivers::{Dropped, ModalityDriver, ModalityDrivers, LIMIT, OTHER};
 use crate::modality::Modality;
 use crate::model::Model;
+use crate::personal::{OwnWeights, Shares};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub struct Stored<'a> {
     pub drivers: &'a Value,
     /// z by feature, aligned with [`Model::features`].
     pub feature_z: &'a [Option<f64>],
+    /// [`crate::Scored::personal`].
+    pub personal: &'a [f32],
     /// Raw evidence by [`Modality::index`]; `Some` where the modality was scored.
     pub raw: [Option<f64>; 4],
     /// Modalities whose baselines have learnt this session.
@@ -38,6 +41,8 @@ pub struct Kept {
     pub(crate) combined_before: Baseline,
     pub(crate) combined_learnt: bool,
     pub(crate) newest: bool,
+    pub(crate) own_weights: OwnWeights,
+    pub(crate) shares: Shares,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,7 +147,10 @@ impl Kept {
                 },
             ))
         });
+        let (own_weights, shares) = OwnWeights::from_stored(model, stored.personal);
         Ok(Kept {
+            own_weights,
+            shares,
             dropped: dropped.collect(),
             modalities,
             features,
@@ -201,6 +209,7 @@ fn check(driver: &ModalityDriver) -> Result<(), &'static str> {
         driver.logit,
         driver.a,
         driver.b,
+        driver.personal,
         driver.variance,
     ];
     if figures.iter().any(|x| !x.is_finite()) {

@@ -20,6 +20,7 @@ pub struct Model {
     pub smoothing: SmoothingSpec,
     pub quality: QualitySpec,
     pub outcome: OutcomeSpec,
+    pub personal: PersonalSpec,
     pub drivers: DriversSpec,
     /// How the figures were learnt; `None` for a model that was written by hand.
     pub trained: Option<Trained>,
@@ -277,6 +278,25 @@ impl Default for OutcomeSpec {
             threshold_sd: 0.5,
             min_reports: 5,
         }
+    }
+}
+
+/// How far a person's own weights may lie from the model's.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonalSpec {
+    /// Prior sd of a person's weight about the model's, log-odds per z; 0: everybody has the model's.
+    pub weight_sd: f64,
+}
+
+impl PersonalSpec {
+    /// Everybody has the model's weights.
+    pub const NOT: PersonalSpec = PersonalSpec { weight_sd: 0.0 };
+}
+
+impl Default for PersonalSpec {
+    fn default() -> Self {
+        PersonalSpec { weight_sd: 0.15 }
     }
 }
 

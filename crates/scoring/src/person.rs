@@ -9,6 +9,7 @@ use crate::history::{recent, Past};
 use crate::modality::{AssessmentType, Modality};
 use crate::model::Model;
 use crate::numeric::{clip, MICROSECONDS_PER_DAY};
+use crate::personal::OwnWeights;
 use crate::quality::Qc;
 use crate::session::Scored;
 use crate::smoothing::Smoothed;
@@ -24,6 +25,8 @@ pub struct Person {
     pub calibrations: [Option<Calibration>; 4],
     /// Of sessions with an earlier created_at.
     pub outcomes: Outcomes,
+    /// Learnt from outcomes of such sessions.
+    pub own_weights: OwnWeights,
     /// After the latest earlier fused session.
     pub smoothed: Option<Smoothed>,
     pub metrics: Metrics,

@@ -7,6 +7,7 @@ pub mod judge;
 mod left_out;
 mod out_of_fold;
 pub mod own_rate;
+mod personal_weights;
 pub mod refit;
 pub mod ridge;
 pub mod spread;

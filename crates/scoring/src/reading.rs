@@ -7,8 +7,9 @@ use crate::features::Leaf;
 use crate::kept::Kept;
 use crate::modality::Modality;
 use crate::model::Model;
-use crate::numeric::finite;
+use crate::numeric::{clip_logit, finite};
 use crate::person::{Person, Session};
+use crate::personal::OwnWeights;
 
 /// What goes into a score.
 #[derive(Clone, Copy)]
@@ -20,10 +21,34 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// The person's own weights at this session: a refresh keeps those it was first scored with.
+    pub fn own_weights(&self) -> &OwnWeights {
+        match self.kept {
+            Some(kept) => &kept.own_weights,
+            None => &self.person.own_weights,
+        }
+    }
+
+    /// Whether a modality is weighed by them: a calibration that was fitted takes their place.
+    pub fn is_personal(&self, modality: Modality) -> bool {
+        let m = modality.index();
+        self.model.personal.weight_sd > 0.0
+            && match self.kept {
+                Some(kept) if kept.modalities[m].is_some() => kept.shares[m] != 0.0,
+                _ => self.person.calibrations[m].is_none(),
+            }
+    }
+
     /// The modality as it was scored earlier.
     pub fn kept_modality(&self, modality: Modality) -> Option<&ModalityDriver> {
         self.kept
             .and_then(|kept| kept.modalities[modality.index()].as_ref())
+    }
+
+    /// Whether a term is a feature of this modality.
+    fn is_of(&self, term: &Term, modality: Modality) -> bool {
+        let feature = self.model.features.get(term.feature);
+        feature.is_some_and(|feature| feature.modality == modality)
     }
 
     pub fn was_learnt(&self, modality: Modality) -> bool {
@@ -170,20 +195,21 @@ pub(crate) fn weigh(
         Some(fitted) => fitted.at_own_logit(own_logit),
         None => Calibration::from_prior(&spec.calibration_prior, own_logit),
     };
+    let own = known.own_weights();
+    let personal = if known.is_personal(modality) && own.count() {
+        let terms = read.terms.iter().filter(|term| known.is_of(term, modality));
+        finite(terms.map(|term| own.shift(term.feature) * term.z).sum())
+    } else {
+        0.0
+    };
     let baseline_n = read
         .terms
         .iter()
-        .filter(|term| {
-            known
-                .model
-                .features
-                .get(term.feature)
-                .is_some_and(|f| f.modality == modality)
-        })
+        .filter(|term| known.is_of(term, modality))
         .map(|term| term.baseline_n);
     Some(ModalityDriver {
         raw,
-        logit: finite(calibration.logit(raw)),
+        logit: clip_logit(finite(calibration.unclipped_logit(raw) + personal)),
         reliability: finite(reliability(
             spec.reliability,
             known.session.extracted.quality[m],
@@ -193,6 +219,7 @@ pub(crate) fn weigh(
         contribution: 0.0,
         a: finite(calibration.a),
         b: finite(calibration.b),
+        personal,
         variance: finite(calibration.logit_variance(raw)),
         baseline_n: baseline_n.collect(),
     })

@@ -40,6 +40,9 @@ pub struct Scored {
     pub drivers: Drivers,
     /// Aligned with [`Model::features`].
     pub feature_z: Vec<Option<f64>>,
+    /// What this session's outcome is learnt with, for the person's own weights; empty where the
+    /// model leaves everybody its own.
+    pub personal: Vec<f32>,
     /// Modalities whose baselines have learnt this session, now or earlier.
     pub learnt: [bool; 4],
     /// Whether combined_wellness, mood_stability and stress_levels have, now or earlier.
@@ -125,14 +128,17 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
     );
     let raw = each(&evidence, |driver| driver.raw);
     let target_logit = logit(p_worse_fused);
+    let (lines, weights) = lines(&known, &evidence);
     let (items, base_logit) = explain(
         model,
+        &weights,
         &read.terms,
-        &lines(model, &evidence),
+        &lines,
         &fused,
         own_logit,
         target_logit,
     );
+    let personal = personal(&known, &logits, &reliabilities, &fused);
     let drivers = Drivers {
         items,
         base_logit,
@@ -171,6 +177,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         qc_overall,
         drivers,
         feature_z: read.feature_z,
+        personal,
         learnt: learning.learnt,
         combined_learnt: learning.combined_learnt,
         baselines: learning.baselines,
@@ -227,19 +234,53 @@ fn deviation(y: f64, before: &Baseline) -> Option<f64> {
     ))
 }
 
-fn lines(model: &Model, evidence: &Evidence) -> [Option<Line>; 4] {
-    std::array::from_fn(|m| {
-        let driver = evidence[m].as_ref()?;
-        Some(Line {
-            intercept: model.modalities[m]
-                .as_ref()
-                .map_or(0.0, |spec| spec.intercept),
+/// The lines the evidence went through, and the weights of the features in them. Where somebody has
+/// weights of their own, a is part of these.
+fn lines(known: &Known<'_>, evidence: &Evidence) -> ([Option<Line>; 4], Vec<f64>) {
+    let model = known.model;
+    let own = known.own_weights();
+    let mut weights: Vec<f64> = model.features.iter().map(|f| f.weight).collect();
+    let lines = Modality::ALL.map(|modality| {
+        let driver = evidence[modality.index()].as_ref()?;
+        let spec = model.modality(modality);
+        let mut line = Line {
+            intercept: spec.map_or(0.0, |spec| spec.intercept),
             a: driver.a,
             b: driver.b,
             logit: driver.logit,
             reliability: driver.reliability,
-        })
-    })
+        };
+        if driver.personal != 0.0 {
+            line.intercept = finite(driver.a * line.intercept);
+            line.a = 1.0;
+            for (i, feature) in model.features_of(modality) {
+                weights[i] = finite(driver.a * feature.weight + own.shift(i));
+            }
+        }
+        Some(line)
+    });
+    (lines, weights)
+}
+
+/// What is stored to learn from this session's outcome.
+fn personal(
+    known: &Known<'_>,
+    logits: &[Option<f64>; 4],
+    reliabilities: &[f64; 4],
+    fused: &Fused,
+) -> Vec<f32> {
+    if known.model.personal.weight_sd <= 0.0 {
+        return Vec::new();
+    }
+    let shares = Modality::ALL.map(|modality| {
+        let m = modality.index();
+        if logits[m].is_some() && known.is_personal(modality) {
+            finite(fused.kappa * reliabilities[m]) as f32
+        } else {
+            0.0
+        }
+    });
+    known.own_weights().to_stored(&shares)
 }
 
 fn modality_drivers(evidence: Evidence, fused: &Fused) -> ModalityDrivers {

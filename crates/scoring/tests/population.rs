@@ -423,3 +423,67 @@ fn a_single_person_without_evidence_is_told_their_own_rate() {
     }
     assert!(lost / 10.0 < 0.002, "{lost}");
 }
+
+/// People whose weights lie about the shared ones with this sd.
+fn people_who_differ(seed: u64, people: usize, sessions: usize, sd: f64) -> Vec<Vec<Simulated>> {
+    let mut random = Random::new(seed);
+    (0..people)
+        .map(|_| {
+            let weights = TRUE_WEIGHTS.map(|w| w + sd * random.normal());
+            (0..sessions)
+                .map(|day| {
+                    let z: Vec<Option<f64>> = (0..6).map(|_| Some(random.normal())).collect();
+                    let evidence: f64 = z.iter().zip(weights).map(|(z, w)| z.unwrap() * w).sum();
+                    Simulated {
+                        z,
+                        at_us: day as i64 * DAY,
+                        worse: random.chance(sigmoid(-1.0 + evidence)),
+                    }
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn people_who_differ_are_given_weights_of_their_own_and_are_foretold_better() {
+    let by = model(false);
+    let cohort = cohort(&people_who_differ(5, 40, 60, 0.6), &by);
+    let refit = refit::fit(&cohort, &all(&cohort), &by, Some(1.0)).unwrap();
+    assert!(
+        refit.model.personal.weight_sd >= 0.2,
+        "{:?}",
+        refit.model.personal
+    );
+    let without = refit_judged(&cohort, 0.0, &refit.model);
+    let with = refit_judged(&cohort, refit.model.personal.weight_sd, &refit.model);
+    assert!(with < without - 0.005, "{with} against {without}");
+}
+
+/// Brier score of learnt weights, taken as if they had been written by hand.
+fn refit_judged(cohort: &Cohort, weight_sd: f64, learnt: &Model) -> f64 {
+    let mut model = learnt.clone();
+    model.trained = None;
+    model.personal.weight_sd = weight_sd;
+    judge(cohort, &model, 2).unwrap().model.report.brier
+}
+
+#[test]
+fn people_who_are_alike_are_not() {
+    let by = model(false);
+    for seed in 0..5 {
+        let cohort = cohort(&people_who_differ(seed, 40, 40, 0.0), &by);
+        let refit = refit::fit(&cohort, &all(&cohort), &by, Some(1.0)).unwrap();
+        assert!(
+            refit.model.personal.weight_sd <= 0.05,
+            "{seed}: {:?}",
+            refit.model.personal
+        );
+    }
+}
+
+#[test]
+fn a_model_that_was_learnt_without_own_weights_stays_without() {
+    assert_eq!(model(true).personal.weight_sd, 0.0);
+    assert!(model(false).personal.weight_sd > 0.0);
+}

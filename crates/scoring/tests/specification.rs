@@ -254,6 +254,9 @@ fn every_mistake_is_named_with_its_path() {
         ("/outcome/threshold_sd", json!(-1), "outcome.threshold_sd"),
         ("/outcome/min_reports", json!(1), "outcome.min_reports"),
         ("/outcome/min_reports", json!(-5), "outcome.min_reports"),
+        ("/personal/weight_sd", json!(-0.1), "personal.weight_sd"),
+        ("/personal/weight_sd", json!("x"), "personal.weight_sd"),
+        ("/personal/colour", json!(1), "personal.colour"),
         ("/drivers/top", json!(1e9), "drivers.top"),
         ("/drivers/top", json!(-1), "drivers.top"),
     ];

@@ -3,6 +3,7 @@
 
 use super::cohort::{Cohort, Part};
 use super::left_out::splits;
+use super::personal_weights::Followed;
 use super::refit::{self, predict, RefitError};
 use crate::model::{FusionSpec, Model};
 use crate::report::{report, within_user_auc, Report, WithinUserAuc};
@@ -67,9 +68,13 @@ struct Predictions {
 
 impl Predictions {
     fn add(&mut self, cohort: &Cohort, part: &Part, model: &Model, alone: &FusionSpec) {
+        let mut own = Followed::new(cohort, model);
         cohort.each(part, &model.fusion, |row, own_rate| {
             let Some(scored) = row.scored else { return };
-            self.fused.push(predict(cohort, scored, model, own_rate));
+            own.before(row.at_us);
+            let (p_worse, shares) = predict(cohort, scored, model, own_rate, own.weights());
+            own.told(row, scored, p_worse, shares);
+            self.fused.push(p_worse);
             self.worse.push(row.worse);
             self.person.push(part.person);
         });

@@ -21,14 +21,17 @@ pub(super) struct LeftOut {
     pub(super) log_loss: f64,
 }
 
-struct OutOfFold {
+pub(super) struct OutOfFold {
     person: usize,
-    scored: usize,
+    /// Which group was left out when it was weighed.
+    split: usize,
+    pub(super) scored: usize,
+    pub(super) at_us: i64,
     raw: [Option<f64>; 4],
     /// κ·r, by modality.
-    share: [f64; 4],
-    own_logit: f64,
-    worse: bool,
+    pub(super) share: [f64; 4],
+    pub(super) own_logit: f64,
+    pub(super) worse: bool,
 }
 
 impl LeftOut {
@@ -41,7 +44,7 @@ impl LeftOut {
     ) -> Result<Option<LeftOut>, RefitError> {
         let mut sessions = Vec::new();
         let mut log_loss = 0.0;
-        for split in splits(cohort, parts, INNER_FOLDS) {
+        for (number, split) in splits(cohort, parts, INNER_FOLDS).into_iter().enumerate() {
             let others = &split.learnt_from;
             let learnt = match weights(cohort, others, model, lambda) {
                 Ok(learnt) => learnt,
@@ -59,7 +62,9 @@ impl LeftOut {
                     let kappa = fuse(&raw, &r, &learnt.fusion.rho, 0.0).kappa;
                     let session = OutOfFold {
                         person: part.person,
+                        split: number,
                         scored,
+                        at_us: row.at_us,
                         raw,
                         share: r.map(|r| kappa * r),
                         own_logit,
@@ -143,6 +148,17 @@ impl LeftOut {
         }
     }
 
+    /// Whether all of it is one person's.
+    pub(super) fn is_alone(&self) -> bool {
+        self.people().count() == 1
+    }
+
+    /// Stretches of a person's time that were weighed alike: all of it, unless they are alone.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = &[OutOfFold]> {
+        self.sessions
+            .chunk_by(|x, y| x.person == y.person && x.split == y.split)
+    }
+
     /// The sessions of each person.
     fn people(&self) -> impl Iterator<Item = &[OutOfFold]> {
         self.sessions.chunk_by(|x, y| x.person == y.person)
@@ -193,12 +209,12 @@ impl LeftOut {
 
 impl OutOfFold {
     /// Of these log-odds (nats).
-    fn loss(&self, f: f64) -> f64 {
+    pub(super) fn loss(&self, f: f64) -> f64 {
         softplus(if self.worse { -f } else { f })
     }
 
     /// What all modalities add to the log-odds.
-    fn evidence(&self) -> f64 {
+    pub(super) fn evidence(&self) -> f64 {
         let parts = self.raw.iter().zip(&self.share);
         parts
             .map(|(raw, share)| raw.map_or(0.0, |raw| share * raw))

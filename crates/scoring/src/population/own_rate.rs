@@ -89,7 +89,7 @@ pub(crate) fn fit(
 /// Whether losses are lower by more than so many standard errors over people (Breiman et al. 1984,
 /// §3.4.3), since one person's outcomes are not independent. Of one person nothing is known about
 /// that.
-fn hold(before: &[f64], after: &[f64], errors: f64) -> bool {
+pub(super) fn hold(before: &[f64], after: &[f64], errors: f64) -> bool {
     if before.len() < 2 {
         return true;
     }

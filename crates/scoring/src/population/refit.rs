@@ -13,12 +13,13 @@
 use super::cohort::{Cohort, Part};
 use super::evidence_correlation::{self, Evidence};
 use super::out_of_fold::LeftOut;
-use super::{own_rate, ridge, spread};
+use super::{own_rate, personal_weights, ridge, spread};
 use crate::evidence::{probability, reliability, Calibration};
 use crate::fusion::fuse;
 use crate::modality::Modality;
-use crate::model::{uniform_correlation, CalibrationPrior, FusionSpec, Model};
-use crate::numeric::{finite, logit};
+use crate::model::{uniform_correlation, CalibrationPrior, FusionSpec, Model, PersonalSpec};
+use crate::numeric::{clip_logit, finite, logit};
+use crate::personal::{OwnWeights, Shares};
 
 /// Penalties tried when none is given, and then those between the best and its neighbours.
 const LAMBDAS: [f64; 6] = [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0];
@@ -137,6 +138,11 @@ pub(crate) fn fit_parts(
             }
         }
     }
+    // Personal weights come on top of all of this, where they hold for people who were left out.
+    model.personal = match &left_out {
+        Some(left_out) => personal_weights::fit(cohort, left_out, &model, slope),
+        None => PersonalSpec::NOT,
+    };
     let scored = |part: &Part| {
         let rows = cohort.part(part).iter();
         rows.filter(|row| row.scored.is_some()).count()
@@ -175,15 +181,33 @@ pub(crate) fn weigh(cohort: &Cohort, scored: usize, model: &Model) -> ([Option<f
     (raw, r)
 }
 
-/// p_worse_fused of a stored session under a model, without a personal calibration.
-pub(crate) fn predict(cohort: &Cohort, scored: usize, model: &Model, own_rate: f64) -> f64 {
+/// p_worse_fused of a stored session under a model, without a personal calibration but with the
+/// person's own weights, and what its outcome is learnt with.
+pub(crate) fn predict(
+    cohort: &Cohort,
+    scored: usize,
+    model: &Model,
+    own_rate: f64,
+    own: &OwnWeights,
+) -> (f64, Shares) {
     let (raw, r) = weigh(cohort, scored, model);
     let own_logit = logit(own_rate);
+    let mut personal = [0.0; 4];
+    if own.count() {
+        let z = cohort.z(scored).iter().zip(&model.features);
+        for (i, (z, feature)) in z.enumerate() {
+            personal[feature.modality.index()] += own.shift(i) * z;
+        }
+    }
     let logits = std::array::from_fn(|m| {
         let prior = &model.modalities[m].as_ref()?.calibration_prior;
-        raw[m].map(|raw| Calibration::from_prior(prior, own_logit).logit(raw))
+        let line = Calibration::from_prior(prior, own_logit);
+        raw[m].map(|raw| clip_logit(finite(line.unclipped_logit(raw) + personal[m])))
     });
-    probability(fuse(&logits, &r, &model.fusion.rho, own_logit).logit)
+    let fused = fuse(&logits, &r, &model.fusion.rho, own_logit);
+    let shares =
+        std::array::from_fn(|m| logits[m].map_or(0.0, |_| finite(fused.kappa * r[m]) as f32));
+    (probability(fused.logit), shares)
 }
 
 pub(super) struct Weights {

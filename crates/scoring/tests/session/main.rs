@@ -1,5 +1,6 @@
 //! The whole pipeline: what holds for every session of every person.
 
+mod personal;
 mod refresh;
 mod world;
 
@@ -523,17 +524,4 @@ fn a_modality_waits_for_its_analysis_unless_it_reads_the_session_only() {
     session.extracted = model.extract(&[Some(json!({"x": 6})), None]);
     let scored = score(&model, &Person::unknown(&model), &session, None);
     assert!(scored.raw[0].is_none() && scored.raw[3].is_some());
-}
-
-#[test]
-fn one_session_of_thirty_five_features_is_fast() {
-    // A guard against accidents, not a benchmark: a development build takes about 100 µs.
-    let model = model(&[]);
-    let person = Person::unknown(&model);
-    let session = full_session(0, 60.0);
-    let start = std::time::Instant::now();
-    for _ in 0..100 {
-        std::hint::black_box(score(&model, &person, &session, None));
-    }
-    assert!(start.elapsed().as_millis() < 1000);
 }

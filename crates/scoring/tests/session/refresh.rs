@@ -25,6 +25,7 @@ fn kept(model: &Model, first: &Scored, newest: bool) -> Kept {
         Stored {
             drivers: &drivers,
             feature_z: &first.feature_z,
+            personal: &first.personal,
             raw: first.raw,
             learnt: first.learnt,
             combined_before: first.combined_before,
@@ -173,6 +174,7 @@ fn stored_rows_that_do_not_fit_the_model_are_errors() {
     let row = Stored {
         drivers: &drivers,
         feature_z: &first.feature_z,
+        personal: &first.personal,
         raw: first.raw,
         learnt: first.learnt,
         combined_before: first.combined_before,

@@ -168,6 +168,18 @@ fn any_past() -> BoxedStrategy<Past> {
 }
 
 /// A person in any state a database could hold, however absurd.
+/// Shifts within and far beyond what is learnt.
+fn any_own_weights() -> BoxedStrategy<OwnWeights> {
+    let shifts = prop_oneof![-0.5..0.5_f32, -1e3..1e3_f32, Just(0.0)];
+    proptest::collection::vec((shifts, 0.0..1.0_f32), 4 * FEATURES_EACH)
+        .prop_map(|own| {
+            let (shifts, variances): (Vec<f32>, Vec<f32>) = own.into_iter().unzip();
+            let stored = [vec![1.0; 4], vec![9.0; 2], shifts, variances].concat();
+            OwnWeights::from_stored(&model(&[]), &stored).0
+        })
+        .boxed()
+}
+
 pub fn any_person() -> BoxedStrategy<Person> {
     let smoothed =
         (0.0..100.0_f64, 0.0..1e9_f64, any::<i64>()).prop_map(|(level, variance, at_us)| {
@@ -184,10 +196,21 @@ pub fn any_person() -> BoxedStrategy<Person> {
         proptest::option::of(smoothed),
         [(); 6].map(|()| any_baseline()),
         any::<u64>().prop_map(|n| n / 2),
-        proptest::collection::vec(any_past(), 0..12),
+        (
+            proptest::collection::vec(any_past(), 0..12),
+            proptest::option::of(any_own_weights()),
+        ),
     )
         .prop_map(
-            |(baselines, calibrations, (n, worse), smoothed, metrics, before, mut history)| {
+            |(
+                baselines,
+                calibrations,
+                (n, worse),
+                smoothed,
+                metrics,
+                before,
+                (mut history, own),
+            )| {
                 Person {
                     baselines,
                     calibrations,
@@ -204,6 +227,7 @@ pub fn any_person() -> BoxedStrategy<Person> {
                         history.sort_by_key(|past| past.at_us);
                         history
                     },
+                    own_weights: own.unwrap_or_default(),
                     ..Person::default()
                 }
             },
@@ -228,8 +252,26 @@ pub fn experienced(model: &Model, history: &[Session]) -> Person {
     for session in history {
         let scored = score(model, &person, session, None);
         person.advance(model, session, &scored);
+        // Outcomes enough for weights of their own to count after three sessions.
+        for worse in [true, false, true] {
+            person.own_weights = taught(model, &person.own_weights, &scored, worse);
+        }
     }
     person
+}
+
+/// Own weights after one more outcome of such a session.
+pub fn taught(model: &Model, own: &OwnWeights, scored: &Scored, worse: bool) -> OwnWeights {
+    let shares = OwnWeights::from_stored(model, &scored.personal).1;
+    let mut own = own.clone();
+    own.learn(
+        model,
+        &scored.feature_z,
+        &shares,
+        scored.p_worse_fused,
+        worse,
+    );
+    own
 }
 
 /// Drivers as they come back from the database.
