@@ -5,14 +5,14 @@
 #   full     ten million sessions of 100,000 people over 24 months: 120 GB of disk and some hours, and an hour of soak
 #   MEASURE  only these: single peers growth workers shape archive guards memory soak
 # MINDMEASURE_BENCH_COPIES=N takes N copies of each of twenty invented people (100 sessions each) instead.
-# Writes target/bench/results.json and results.md; bench/publish.sh puts the table into docs/performance.md.
+# Writes results.json and results.md into target/bench (MINDMEASURE_BENCH_RESULTS: elsewhere); bench/publish.sh puts the table into docs/performance.md.
 # The extension must be installed as a release build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/cluster.sh
 source scripts/cluster.sh
 
-readonly RESULTS=$MM_ROOT/target/bench
+readonly RESULTS=${MINDMEASURE_BENCH_RESULTS:-$MM_ROOT/target/bench}
 readonly MEASURES='single peers shape archive growth guards memory workers soak'
 # Copies that come with everything; the others of `quick` with sessions, texts and scores for dashboards only.
 readonly COMPLETE=24

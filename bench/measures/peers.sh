@@ -10,8 +10,11 @@ peers_prepare() {
     "$RESULTS/venv/bin/pip" install --quiet --disable-pip-version-check --requirement bench/peers/requirements.txt
     step "the peers' numbers against ours"
     sql postgres -c "CREATE DATABASE checked TEMPLATE small"
-    sql checked -o /dev/null -c "SELECT $ids AS ids \\gset" -c "CALL bench.check_plpgsql(:'ids')"
-    "$RESULTS/venv/bin/python" bench/peers/client.py checked check "SELECT $ids"
+    sql checked <<SQL
+SELECT $ids AS ids \\gset
+CALL bench.check_plpgsql(:'ids');
+SQL
+    "$RESULTS/venv/bin/python" bench/peers/client.py checked check "SELECT ${ids//check/again}"
     sql postgres -c "DROP DATABASE checked"
 }
 
