@@ -16,18 +16,16 @@ readonly RESULTS=${MINDMEASURE_BENCH_RESULTS:-$MM_ROOT/target/bench}
 readonly MEASURES='single peers shape archive growth guards memory workers soak'
 # Copies that come with everything; the others of `quick` with sessions, texts and scores for dashboards only.
 readonly COMPLETE=24
-# Sessions in 24 whole months for archive_old_sessions().
-readonly ARCHIVED=${MINDMEASURE_BENCH_ARCHIVED:-1000000}
 for file in bench/measures/*.sh; do
     # shellcheck disable=SC1090
     source "$file"
 done
 
 settings() {
-    case $1 in
-        quick) ROUNDS=5 ARCHIVE_ROUNDS=1 SOAK=60 COPIES=240 ;;
-        full) ROUNDS=5 ARCHIVE_ROUNDS=5 SOAK=3600 COPIES=5000 ;;
-        *) die 2 "unknown argument: $1" "usage: bench/run.sh [quick|full] [MEASURE…]" ;;
+    case $MODE in
+        quick) ROUNDS=5 SOAK=60 COPIES=240 ;;
+        full) ROUNDS=5 SOAK=3600 COPIES=5000 ;;
+        *) die 2 "unknown argument: $MODE" "usage: bench/run.sh [quick|full] [MEASURE…]" ;;
     esac
     COPIES=${MINDMEASURE_BENCH_COPIES:-$COPIES}
     SOAK=${MINDMEASURE_BENCH_SOAK:-$SOAK}
@@ -52,10 +50,10 @@ people() {
         -c "SELECT bench.copy_people(k, 1, $COMPLETE) FROM unnest('{10,100}'::text[]) AS k" -c "SELECT bench.copy_people('1000', 1, 26)"
 }
 
-# fill MODE: database small, with these people; database bench, with the crowd around them.
+# fill: database small, with these people; database bench, with the crowd around them.
 fill() {
     local complete=$COMPLETE lean="'{session_keys,assessment_sessions,text_analysis,mind_measure_scores}'"
-    [[ $1 != full ]] || complete=$COPIES
+    [[ $MODE != full ]] || complete=$COPIES
     check_room $((complete / 40 + 10))
     step "scoring the invented people"
     sql postgres -c "CREATE DATABASE small"
@@ -74,10 +72,10 @@ fill() {
 
 report() {
     sql bench -f bench/scale/report.sql
-    sql bench -At -o "$RESULTS/results.json" -c "SELECT json_build_object('postgres', current_setting('server_version'), 'mode', '$1', 'rounds', $ROUNDS, 'day', now()::date,
+    sql bench -At -o "$RESULTS/results.json" -c "SELECT json_build_object('postgres', current_setting('server_version'), 'mode', '$MODE', 'rounds', $ROUNDS, 'day', now()::date,
         'sessions', (SELECT count(*) FROM session_keys), 'rows', (SELECT json_agg(r ORDER BY place) FROM bench.report AS r))"
     {
-        sql bench -At -c "SELECT format('\`bench/run.sh $1\`, %s: %s sessions, PostgreSQL %s, $ROUNDS rounds, $(nproc) cores, load %s at the end.', now()::date,
+        sql bench -At -c "SELECT format('\`bench/run.sh $MODE\`, %s: %s sessions, PostgreSQL %s, $ROUNDS rounds, $(nproc) cores, load %s at the end.', now()::date,
             (SELECT to_char(count(*), 'FM999,999,999') FROM session_keys), split_part(current_setting('server_version'), ' ', 1), '$(cut -d' ' -f1 /proc/loadavg)')"
         printf '\n| what | ours | compared with | its | ratio | target | met |\n|---|---|---|---|---|---|---|\n'
         sql bench -At -c "SELECT format('| %s | %s | %s | %s | %s | %s | %s |', what, ours, compared_with, other, ratio, target, met) FROM bench.printed ORDER BY place"
@@ -87,9 +85,10 @@ report() {
 }
 
 main() {
-    local mode=${1:-quick} round measure
+    local round measure
+    MODE=${1:-quick}
     [[ $# -eq 0 ]] || shift
-    settings "$mode"
+    settings
     CHOSEN=${*:-$MEASURES}
     for measure in $CHOSEN; do
         [[ " $MEASURES " == *" $measure "* ]] || die 2 "unknown measure: $measure" "one of $MEASURES"
@@ -97,7 +96,7 @@ main() {
     mkdir -p "$RESULTS"
     cluster_start bench "shared_buffers = 1GB" "max_wal_size = 4GB" "wal_level = minimal" "max_wal_senders = 0" "checkpoint_timeout = 1h" \
         "max_locks_per_transaction = 256" "jit = off"
-    fill "$mode"
+    fill
     for measure in $CHOSEN; do
         step "preparing: $measure"
         "${measure}_prepare"
@@ -108,7 +107,7 @@ main() {
             "${measure}_round" "$round"
         done
     done
-    report "$mode"
+    report
 }
 
 main "$@"
