@@ -45,8 +45,7 @@ check_room() {
 
 # people DATABASE: the invented people, scored, and enough copies for the measures.
 people() {
-    sql "$1" -o /dev/null -f bench/scale/templates.sql -f bench/scale/copies.sql -f bench/scale/floor.sql -f bench/peers/plpgsql.sql \
-        -f bench/peers/check.sql -f bench/scale/measure.sql \
+    sql "$1" -o /dev/null -f bench/scale/templates.sql -f bench/scale/copies.sql -f bench/scale/floor.sql -f bench/scale/measure.sql \
         -c "SELECT bench.copy_people(k, 1, $COMPLETE) FROM unnest('{10,100}'::text[]) AS k" -c "SELECT bench.copy_people('1000', 1, 26)"
 }
 

@@ -1,7 +1,8 @@
 -- One round of what a single connection measures. :round
 \set ON_ERROR_STOP on
 \o /dev/null
-SELECT bench.pending('100', :round * 2 - 1, :round * 2, 1, 'a') AS a, bench.pending('100', :round * 2 - 1, :round * 2, 1, 'p') AS p, bench.pending('100', 20, 20, 1, 'u' || :round) AS warm_plpgsql, bench.pending('100', :round * 2 + 9, :round * 2 + 10, 1, 'b') AS b,
+SET client_min_messages = warning;
+SELECT bench.pending('100', :round * 2 - 1, :round * 2, 1, 'a') AS a, bench.pending('100', :round * 2 + 9, :round * 2 + 10, 1, 'b') AS b,
        bench.pending('100', 21, 21, 1, 'w' || :round) AS warm, bench.pending('100', 22, 22, 1, 'v' || :round) AS warm_floor,
        bench.pending('10', :round * 4 - 3, :round * 4, 1, 'a') AS ten, bench.pending('1000', :round * 3 - 2, :round * 3, 3, 'a') AS thousand \gset
 SELECT bench.pending('100', 1, 23, 2, 'q' || :round) \g /dev/null
@@ -11,10 +12,7 @@ CALL bench.fuse_each(:'a', NULL) \gset ours_
 SET ROLE mindmeasure_owner;
 CALL bench.floor_each(:'warm_floor', NULL);
 CALL bench.floor_each(:'b', NULL) \gset floor_
-CALL bench.plpgsql_each(:'warm_plpgsql', NULL);
-CALL bench.plpgsql_each(:'p', NULL) \gset plpgsql_
 RESET ROLE;
-INSERT INTO bench.result VALUES ('mm_fuse_session', :round, :ours_took, :plpgsql_took);
 INSERT INTO bench.result VALUES ('mm_fuse_session, warm, three modalities', :round, :ours_took, :floor_took);
 CALL bench.fuse_each(:'ten', NULL) \gset ten_
 CALL bench.fuse_each(:'thousand', NULL) \gset thousand_

@@ -546,3 +546,18 @@ BEGIN
     RETURN p_fused;
 END;
 $$;
+
+-- One call a session, each a transaction of its own: microseconds of processor time.
+CREATE PROCEDURE bench.plpgsql_each(ids uuid[], INOUT took float8) LANGUAGE plpgsql AS $$
+DECLARE
+    id uuid;
+    before CONSTANT float8 := bench.spent();
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        PERFORM bench.fuse_plpgsql(id);
+        COMMIT;
+    END LOOP;
+    took := (bench.spent() - before) / cardinality(ids);
+END;
+$$;
+GRANT SELECT ON bench.modality, bench.feature, bench.model, bench.mann_kendall TO PUBLIC;

@@ -33,18 +33,6 @@ BEGIN
     took := (bench.spent() - before) / cardinality(ids);
 END;
 $$;
-CREATE PROCEDURE bench.plpgsql_each(ids uuid[], INOUT took float8) LANGUAGE plpgsql AS $$
-DECLARE
-    id uuid;
-    before CONSTANT float8 := bench.spent();
-BEGIN
-    FOREACH id IN ARRAY ids LOOP
-        PERFORM bench.fuse_plpgsql(id);
-        COMMIT;
-    END LOOP;
-    took := (bench.spent() - before) / cardinality(ids);
-END;
-$$;
 CREATE PROCEDURE bench.floor_each(ids uuid[], INOUT took float8) LANGUAGE plpgsql AS $$
 DECLARE
     id uuid;
