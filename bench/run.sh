@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # How fast, against what: one table of ratios, each taken inside this run, medians over alternating rounds.
 # Usage: bench/run.sh [quick|full] [MEASURE…]
-#   quick    about half a million sessions, some fifteen minutes on two idle cores
-#   full     ten million sessions of 100,000 people over 24 months: 120 GB of disk and some hours, and an hour of soak
+#   quick    about half a million sessions, some fifteen minutes on two idle cores; 15 GB of disk
+#   full     ten million sessions of 100,000 people over 24 months: 140 GB of disk and some hours, and an hour of soak
 #   MEASURE  only these: single peers growth workers shape archive guards memory soak
 # MINDMEASURE_BENCH_COPIES=N takes N copies of each of twenty invented people (100 sessions each) instead.
 # Writes results.json and results.md into target/bench (MINDMEASURE_BENCH_RESULTS: elsewhere); bench/publish.sh puts the table into docs/performance.md.
@@ -53,7 +53,7 @@ people() {
 fill() {
     local complete=$COMPLETE lean="'{session_keys,assessment_sessions,text_analysis,mind_measure_scores}'"
     [[ $MODE != full ]] || complete=$COPIES
-    check_room $((complete / 40 + 10))
+    check_room $((complete / 40 + 15))
     step "scoring the invented people"
     sql postgres -c "CREATE DATABASE small"
     sql small -c "SET client_min_messages = warning" -c "CREATE EXTENSION mindmeasure"
@@ -62,8 +62,10 @@ fill() {
     sql postgres -c "CREATE DATABASE bench TEMPLATE small STRATEGY file_copy"
     sql bench -f bench/targets.sql
     step "copying people: $COPIES of each, $complete with all that belongs to them"
-    sql bench -o /dev/null -c "SELECT bench.copy_people('100', c, least(c + 99, $complete)) FROM generate_series($COMPLETE + 1, $complete, 100) AS c" \
-        -c "SELECT bench.copy_people('100', c, least(c + 99, $COPIES), $lean) FROM generate_series(greatest($complete, $COMPLETE) + 1, $COPIES, 100) AS c"
+    sql bench -o /dev/null <<SQL
+SELECT format('SELECT bench.copy_people(%L, %s, %s)', '100', c, least(c + 99, $complete)) FROM generate_series($COMPLETE + 1, $complete, 100) AS c \\gexec
+SELECT format('SELECT bench.copy_people(%L, %s, %s, %L)', '100', c, least(c + 99, $COPIES), $lean) FROM generate_series(greatest($complete, $COMPLETE) + 1, $COPIES, 100) AS c \\gexec
+SQL
     case " $CHOSEN " in *' single '*) sql bench -o /dev/null -f bench/scale/verbatim.sql ;; esac
     step "vacuum and analyze"
     sql bench -c "VACUUM ANALYZE"
