@@ -8,7 +8,7 @@ JOIN (SELECT what, count(*) AS rounds, percentile_cont(0.5) WITHIN GROUP (ORDER 
              percentile_cont(0.5) WITHIN GROUP (ORDER BY ours / nullif(other, 0)) AS share
       FROM bench.result GROUP BY what) AS r ON r.what = t.what;
 CREATE OR REPLACE VIEW bench.printed AS
-SELECT place, what, concat_ws(' ', round(ours::numeric, 1), nullif(unit, '')) AS ours, compared_with, coalesce(concat_ws(' ', round(other::numeric, 1), unit), '') AS other,
+SELECT place, what, concat_ws(' ', round(ours::numeric, 1), nullif(unit, '')) AS ours, compared_with, coalesce(round(other::numeric, 1) || ' ' || unit, '') AS other,
        CASE WHEN ratio IS NOT NULL THEN round(ratio::numeric, 2) || CASE measure WHEN 'times' THEN ' × faster' ELSE ' ×' END ELSE '' END AS ratio,
        CASE WHEN target IS NOT NULL THEN concat_ws(' ', CASE measure WHEN 'times' THEN '≥' ELSE '≤' END, target, CASE measure WHEN 'amount' THEN nullif(unit, '') END) ELSE '' END AS target,
        CASE met WHEN true THEN 'yes' WHEN false THEN 'no' ELSE '' END AS met
