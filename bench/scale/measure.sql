@@ -1,34 +1,8 @@
 -- What is measured, and how. Every figure is microseconds of processor time of the backend: on a busy
 -- machine the clock measures the neighbours. Ours and the other's alternate within a round.
-CREATE TABLE bench.target (
-    place serial, what text PRIMARY KEY, compared_with text NOT NULL,
-    -- times: how many times faster; share: ours as a part of the other's.
-    measure text NOT NULL CHECK (measure IN ('times', 'share')), target float8);
-INSERT INTO bench.target (what, compared_with, measure, target) VALUES
-    ('mm_fuse_session, warm, three modalities', 'floor: the same rows with constants', 'share', 1.3),
-    ('mm_fuse_pending, a session', 'a single call', 'times', 4),
-    ('mm_fuse_pending, two workers', 'one worker', 'times', 1.7),
-    ('mm_rescore_user, 1,000 sessions, a session', 'a single call', 'share', 0.2),
-    ('own text analyses under row-level security', 'verbatim', 'times', 100),
-    ('own text analyses under row-level security ', 'explicit filter as owner', 'share', 1.2),
-    ('dashboard, 100 sessions a person, prepared', 'verbatim', 'share', 1),
-    ('dashboard, 100 sessions a person, simple protocol', 'verbatim', 'share', 1),
-    ('dashboard, 1,000 sessions a person, prepared', 'verbatim', 'share', 1),
-    ('dashboard, 1,000 sessions a person, simple protocol', 'verbatim', 'share', 1),
-    ('inserting a session', 'verbatim', 'share', 1.8),
-    ('inserting a text analysis', 'verbatim', 'share', 2),
-    ('fuse, all data', 'fuse, templates only', 'share', 1.2),
-    ('fuse, 1,000 sessions a person', 'fuse, 10 sessions a person', 'share', 1.3);
-CREATE TABLE bench.result (what text REFERENCES bench.target, round int, ours float8, other float8);
+\ir spent.sql
 GRANT USAGE ON SCHEMA bench TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA bench TO PUBLIC;
-GRANT INSERT, UPDATE ON bench.result TO PUBLIC;
-
--- What this backend has used of a processor so far. The kernel brings the account up to date when the
--- backend gives the processor away, hence the nap.
-CREATE FUNCTION bench.spent() RETURNS float8 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1000 FROM pg_sleep(0.001)
-$$;
 
 -- Pending sessions of copies first to last of the people of a kind; per_person each, later than all before.
 CREATE FUNCTION bench.pending(kind text, first int, last int, per_person int, label text) RETURNS uuid[] LANGUAGE plpgsql AS $$

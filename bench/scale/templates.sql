@@ -68,11 +68,15 @@ CREATE FUNCTION bench.add_sessions(ids uuid[], people uuid[], times timestamptz[
     SELECT id, bench.face(id || 'v'), bench.between(5, 95, id || 'vw'), at FROM unnest(ids, times) AS x (id, at);
 $$;
 
--- kind: how many sessions a person has in the last 24 months, up to yesterday.
+-- kind: how many sessions a person has in the last 24 months, up to yesterday. :people, where given: (kind, people), …
+\if :{?people}
+\else
+\set people '(''10'', 5), (''100'', 20), (''1000'', 2)'
+\endif
 CREATE TABLE bench.template (user_id uuid PRIMARY KEY, kind text NOT NULL);
 INSERT INTO bench.template
 SELECT md5(format('%s %s', kind, n))::uuid, kind
-FROM (VALUES ('10', 5), ('100', 20), ('1000', 2)) AS k (kind, people), generate_series(1, people) AS n;
+FROM (VALUES :people) AS k (kind, people), generate_series(1, people) AS n;
 
 SELECT bench.add_sessions(
     array_agg(md5(format('%s session %s', user_id, n))::uuid), array_agg(user_id),

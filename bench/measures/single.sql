@@ -1,6 +1,7 @@
--- One round of everything that one connection can measure. :round
+-- One round of what a single connection measures. :round
 \set ON_ERROR_STOP on
 \o /dev/null
+SET client_min_messages = warning;
 SELECT bench.pending('100', :round * 2 - 1, :round * 2, 1, 'a') AS a, bench.pending('100', :round * 2 + 9, :round * 2 + 10, 1, 'b') AS b,
        bench.pending('100', 21, 21, 1, 'w' || :round) AS warm, bench.pending('100', 22, 22, 1, 'v' || :round) AS warm_floor,
        bench.pending('10', :round * 4 - 3, :round * 4, 1, 'a') AS ten, bench.pending('1000', :round * 3 - 2, :round * 3, 3, 'a') AS thousand \gset

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# One worker on a queue, and two on another as long: by the clock.
+
+workers_prepare() { :; }
+
+# Batches of 250, so that two share the queue.
+drain() {
+    while [[ $(sql_value small "SELECT mm_fuse_pending(250)") -gt 0 ]]; do :; done
+}
+
+workers_round() {
+    local one two started add
+    add="SELECT bench.pending('100', 1, 20, 2, 'p' || :'label'); ANALYZE assessment_sessions;"
+    sql small -o /dev/null -v label="one$1" <<<"$add"
+    started=$(date +%s%N)
+    drain
+    one=$((($(date +%s%N) - started) / 1000))
+    sql small -o /dev/null -v label="two$1" <<<"$add"
+    started=$(date +%s%N)
+    drain &
+    drain
+    wait
+    two=$((($(date +%s%N) - started) / 1000))
+    result 'mm_fuse_pending, two workers' "$1" "$two" "$one"
+}
