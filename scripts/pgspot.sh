@@ -56,11 +56,12 @@ check_file() {
     fi
 }
 
-# updated_script FILE: for mindmeasure--A--B.sql the full script of A. An update may replace what A has made.
+# updated_script FILE: for mindmeasure--A--B.sql the full script of A. An update may replace what A has
+# made; the functions of the library are made there without the schema's name, and found by it.
 updated_script() {
     local name=${1##*/}
     if [[ $name == mindmeasure--*--* ]]; then
-        cat "${1%/*}/${name%--*}.sql"
+        sed -E 's/^CREATE +FUNCTION "(mm_[a-z_]+)"/CREATE FUNCTION @extschema@.\1/' "${1%/*}/${name%--*}.sql"
         printf '\n'
     fi
 }
