@@ -1,6 +1,32 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+
+CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_valid_row';
+
+COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
+    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+
 CREATE OR REPLACE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_register_session_key';
@@ -92,123 +118,6 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
-
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
-
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -611,289 +520,170 @@ $doctor$;
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
 
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
+    relation regclass;
+    granted bigint := 0;
 BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
+    END IF;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
     END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
 END;
 $$;
 
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
-CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_valid_row';
-
-COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
-    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
+CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
+    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
+    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together.
+    batch_size CONSTANT integer := 200;
+    people CURSOR FOR
+        SELECT r.user_id,
+               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
+               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
+               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
+        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
+        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
+    person record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    one record;
+    left_over uuid[];
+    done integer;
+    scored bigint := 0;
+    taken integer := 0;
+    state text;
+    reason text;
 BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
-    END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF max_sessions IS NULL OR max_sessions < 1 THEN
+        RAISE EXCEPTION 'max_sessions: must be 1 or more'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
+    END IF;
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
         LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
-            END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
+            EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
+               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
+               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
+               array_agg(r.id ORDER BY r.place) AS all_sessions,
+               array_agg(r.at ORDER BY r.place) AS all_times,
+               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
+               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
+        INTO together
+        FROM ready AS r;
+
+        left_over := '{}';
+        IF together.sessions IS NOT NULL THEN
+            BEGIN
+                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
+            EXCEPTION WHEN OTHERS THEN
+                -- One of them; which one is found out below.
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
+                left_over := together.sessions;
+            END;
+            done := cardinality(together.sessions) - cardinality(left_over);
+            scored := scored + done;
+            taken := taken + done;
+        END IF;
+
+        FOR one IN
+            SELECT w.id AS session_id, w.at AS created_at, w.refresh
+            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
+            WHERE w.id = ANY (left_over || together.mixed)
+            ORDER BY w.place
+        LOOP
+            BEGIN
+                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                scored := scored + 1;
+                taken := taken + 1;
+            EXCEPTION WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                -- sessions cannot use up every batch.
+                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                ELSE
+                    taken := taken + 1;
+                    UPDATE @extschema@.assessment_sessions AS s
+                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                END IF;
+            END;
         END LOOP;
     END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
-        END IF;
-    END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
-
-COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
-
-CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
-                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
-                ELSE line END
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
-    RETURNS TABLE (table_name text, document jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = 1
-    AS $$
-DECLARE
-    queries text;
-BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
-        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
-    END IF;
-    -- One statement: all tables as of one moment. What is sealed is opened.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
-               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
-                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
-                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
-                    ELSE @extschema@.mm_row_document(t.relation) END,
-               t.relation), ' UNION ALL ')
-    INTO STRICT queries
-    FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
-    RETURN QUERY EXECUTE queries USING user_id;
-    IF NOT current_setting('transaction_read_only')::boolean THEN
-        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
-    ELSE
-        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
-    END IF;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    result jsonb;
-BEGIN
-    SELECT jsonb_build_object(
-        'format', 'mindmeasure person', 'format_version', 1,
-        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
-        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
-        'exported_at', clock_timestamp(),
-        'user_id', mm_export_user.user_id,
-        -- What each table had for columns: one that is not in a row was NULL.
-        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
-        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
-                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
-                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
-                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
-    INTO STRICT result;
-    RETURN result;
-EXCEPTION WHEN program_limit_exceeded THEN
-    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
-        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    AS $$
-DECLARE
-    person uuid;
-    part record;
-    unknown text;
-    stored bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    -- IS TRUE: what is missing or of another type is wrong, too.
-    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
-       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
-    END IF;
-    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
-        RAISE EXCEPTION 'document.format_version: must be 1'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
-    END IF;
-    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
-       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
-        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
-    END IF;
-    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
-        RAISE EXCEPTION 'document.user_id: must be a UUID'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-    END IF;
-    person := document ->> 'user_id';
-    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
-                FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
-                ORDER BY t.key
-    LOOP
-        IF part.relation IS NULL THEN
-            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
-        END IF;
-        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
-            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
-            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
-        END IF;
-        -- The owner, as who this runs, stores envelopes unopened.
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
-                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
-                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
-                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
-            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
-        END IF;
-        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
-            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        SELECT min(x.name) INTO unknown
-        FROM (SELECT jsonb_array_elements_text(part.columns)
-              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
-        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
-        IF unknown IS NOT NULL THEN
-            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
-        END IF;
-    END LOOP;
-
-    PERFORM @extschema@.mm_close_person(person);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
-        RAISE EXCEPTION 'document.user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF @extschema@.mm_person_is_known(person) THEN
-        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
-    END IF;
-    -- They come with their history: that they come is not part of it.
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    BEGIN
-        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
-                    FROM @extschema@.mm_person_tables() AS p
-                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
-                    -- Keys first: all else refers to them.
-                    ORDER BY p.table_name <> 'session_keys', p.table_name
-        LOOP
-            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
-            IF part.table_name = 'row_history' THEN
-                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
-                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
-                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
-            END IF;
-            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
-        END LOOP;
-    EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
-            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
-    END;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
-    RETURN stored;
+    CLOSE people;
+    RETURN scored;
 END;
 $$;
 
@@ -1330,120 +1120,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_record_history() IS
     'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
 
-CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
-    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 1000;
-    counts jsonb;
-    total bigint;
-    done bigint := 0;
-    step record;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
-        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
-    END IF;
-    -- Nobody writes rows of the person from here on, and nobody scores them.
-    PERFORM @extschema@.mm_close_person(user_id);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF at > clock_timestamp() THEN
-        RAISE EXCEPTION 'at: must be a time in the past'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
-    END IF;
-    IF at < @extschema@.mm_history_begins() THEN
-        RAISE EXCEPTION 'at: is before row_history begins'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
-                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
-                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
-    END IF;
-    IF NOT @extschema@.mm_person_is_known(user_id) THEN
-        RAISE EXCEPTION 'user_id: nothing is held on this person'
-            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
-    END IF;
-
-    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
-    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
-          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
-    IF NOT dry_run AND total > 0 THEN
-        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
-        PERFORM set_config('mindmeasure.restoring', 'on', true);
-        FOR step IN
-            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
-            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
-            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
-                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
-        LOOP
-            IF step.action = 'remove' THEN
-                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
-                IF step.source = 'assessment_sessions' THEN
-                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
-                    -- was missing then, and what belongs to it was there.
-                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
-                END IF;
-            ELSE
-                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
-                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
-                    ON CONFLICT (id) DO NOTHING;
-                END IF;
-                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
-                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
-                    CASE step.action WHEN 'change' THEN step.key_column END);
-            END IF;
-            done := done + 1;
-            IF done % batch = 0 THEN
-                PERFORM @extschema@.mm_progress('restore', done, total);
-            END IF;
-        END LOOP;
-        PERFORM set_config('mindmeasure.restoring', '', true);
-        -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
-        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
-        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
-        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
-        PERFORM @extschema@.mm_rescore_user(user_id);
-        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
-    END IF;
-
-    RETURN QUERY
-        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
-               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
-        ORDER BY 1;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    place record;
-    known boolean := false;
-BEGIN
-    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
-        EXIT WHEN known;
-    END LOOP;
-    RETURN known;
-END;
-$$;
-
 CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -1608,137 +1284,6 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
-    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together.
-    batch_size CONSTANT integer := 200;
-    people CURSOR FOR
-        SELECT r.user_id,
-               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
-               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
-               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
-        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
-        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
-    person record;
-    room integer;
-    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
-    sessions uuid[];
-    persons uuid[];
-    times timestamptz[];
-    refreshes boolean[];
-    together record;
-    one record;
-    left_over uuid[];
-    done integer;
-    scored bigint := 0;
-    taken integer := 0;
-    state text;
-    reason text;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF max_sessions IS NULL OR max_sessions < 1 THEN
-        RAISE EXCEPTION 'max_sessions: must be 1 or more'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
-    END IF;
-    OPEN people;
-    WHILE taken < max_sessions LOOP
-        sessions := '{}';
-        persons := '{}';
-        times := '{}';
-        refreshes := '{}';
-        LOOP
-            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
-            EXIT WHEN room <= 0;
-            FETCH people INTO person;
-            EXIT WHEN NOT FOUND;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-            -- All of a person's at once, up to what was asked for.
-            room := max_sessions - taken - cardinality(sessions);
-            sessions := sessions || person.sessions[1:room];
-            times := times || person.times[1:room];
-            refreshes := refreshes || person.refreshes[1:room];
-            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
-        END LOOP;
-        EXIT WHEN sessions = '{}';
-
-        -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it.
-        WITH held AS MATERIALIZED (
-            SELECT s.id, s.status
-            FROM unnest(sessions, times) AS w (id, at)
-            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
-            FOR UPDATE OF s SKIP LOCKED
-        ), seen AS (
-            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
-            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
-            LEFT JOIN held AS h ON h.id = w.id
-        ), ready AS (
-            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
-            FROM seen AS s
-            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
-        )
-        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
-               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
-               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
-               array_agg(r.id ORDER BY r.place) AS all_sessions,
-               array_agg(r.at ORDER BY r.place) AS all_times,
-               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
-               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
-        INTO together
-        FROM ready AS r;
-
-        left_over := '{}';
-        IF together.sessions IS NOT NULL THEN
-            BEGIN
-                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
-            EXCEPTION WHEN OTHERS THEN
-                -- One of them; which one is found out below.
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
-                left_over := together.sessions;
-            END;
-            done := cardinality(together.sessions) - cardinality(left_over);
-            scored := scored + done;
-            taken := taken + done;
-        END IF;
-
-        FOR one IN
-            SELECT w.id AS session_id, w.at AS created_at, w.refresh
-            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
-            WHERE w.id = ANY (left_over || together.mixed)
-            ORDER BY w.place
-        LOOP
-            BEGIN
-                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                scored := scored + 1;
-                taken := taken + 1;
-            EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                ELSE
-                    taken := taken + 1;
-                    UPDATE @extschema@.assessment_sessions AS s
-                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                END IF;
-            END;
-        END LOOP;
-    END LOOP;
-    CLOSE people;
-    RETURN scored;
-END;
-$$;
-
 CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1750,25 +1295,6 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedu
     UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
     UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
     $$;
-
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
 
 CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1865,6 +1391,480 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
     'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
+    done bigint := 0;
+    met bigint;
+BEGIN
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
+        LOOP
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
+            END IF;
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
+            END IF;
+        END LOOP;
+    END LOOP;
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
+    END LOOP;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
+    RETURNS TABLE (table_name text, document jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = 1
+    AS $$
+DECLARE
+    queries text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
+        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
+    END IF;
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
+    INTO STRICT queries
+    FROM @extschema@.mm_person_tables() AS t
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
+    RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'format', 'mindmeasure person', 'format_version', 1,
+        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
+        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
+        'exported_at', clock_timestamp(),
+        'user_id', mm_export_user.user_id,
+        -- What each table had for columns: one that is not in a row was NULL.
+        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
+        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
+                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
+                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
+                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
+    INTO STRICT result;
+    RETURN result;
+EXCEPTION WHEN program_limit_exceeded THEN
+    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
+        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    AS $$
+DECLARE
+    person uuid;
+    part record;
+    unknown text;
+    stored bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    -- IS TRUE: what is missing or of another type is wrong, too.
+    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
+       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
+    END IF;
+    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
+        RAISE EXCEPTION 'document.format_version: must be 1'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
+    END IF;
+    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
+       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
+        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
+    END IF;
+    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
+        RAISE EXCEPTION 'document.user_id: must be a UUID'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+    END IF;
+    person := document ->> 'user_id';
+    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
+                FROM jsonb_each(document -> 'tables') AS t
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
+                ORDER BY t.key
+    LOOP
+        IF part.relation IS NULL THEN
+            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
+        END IF;
+        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
+            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
+            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
+        END IF;
+        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
+            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        SELECT min(x.name) INTO unknown
+        FROM (SELECT jsonb_array_elements_text(part.columns)
+              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
+        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
+        END IF;
+    END LOOP;
+
+    PERFORM @extschema@.mm_close_person(person);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
+        RAISE EXCEPTION 'document.user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF @extschema@.mm_person_is_known(person) THEN
+        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
+    END IF;
+    -- They come with their history: that they come is not part of it.
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    BEGIN
+        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
+                    FROM @extschema@.mm_person_tables() AS p
+                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
+                    -- Keys first: all else refers to them.
+                    ORDER BY p.table_name <> 'session_keys', p.table_name
+        LOOP
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
+            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
+        END LOOP;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
+            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
+    END;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
+    RETURN stored;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
+    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 1000;
+    counts jsonb;
+    total bigint;
+    done bigint := 0;
+    step record;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
+        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
+    END IF;
+    -- Nobody writes rows of the person from here on, and nobody scores them.
+    PERFORM @extschema@.mm_close_person(user_id);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
+        RAISE EXCEPTION 'user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF at > clock_timestamp() THEN
+        RAISE EXCEPTION 'at: must be a time in the past'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
+    END IF;
+    IF at < @extschema@.mm_history_begins() THEN
+        RAISE EXCEPTION 'at: is before row_history begins'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
+                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
+                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
+    END IF;
+    IF NOT @extschema@.mm_person_is_known(user_id) THEN
+        RAISE EXCEPTION 'user_id: nothing is held on this person'
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
+    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
+          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
+    IF NOT dry_run AND total > 0 THEN
+        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
+        PERFORM set_config('mindmeasure.restoring', 'on', true);
+        FOR step IN
+            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
+            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
+            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
+                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+        LOOP
+            IF step.action = 'remove' THEN
+                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
+                IF step.source = 'assessment_sessions' THEN
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
+                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
+                END IF;
+            ELSE
+                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
+                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
+                    ON CONFLICT (id) DO NOTHING;
+                END IF;
+                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
+                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
+                    CASE step.action WHEN 'change' THEN step.key_column END);
+            END IF;
+            done := done + 1;
+            IF done % batch = 0 THEN
+                PERFORM @extschema@.mm_progress('restore', done, total);
+            END IF;
+        END LOOP;
+        PERFORM set_config('mindmeasure.restoring', '', true);
+        -- A session that was not scored then has no score now; all others are scored anew.
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
+        PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
+    END IF;
+
+    RETURN QUERY
+        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
+               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
+        FROM pg_trigger AS t
+        JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
+        ORDER BY 1;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    place record;
+    known boolean := false;
+BEGIN
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
+        EXIT WHEN known;
+    END LOOP;
+    RETURN known;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED

@@ -24,6 +24,7 @@ pub struct Prepared {
 #[derive(Clone, PartialEq)]
 struct Key {
     namespace: pg_sys::Oid,
+    own_weights: bool,
     version: String,
     created_at: i64,
 }
@@ -41,6 +42,7 @@ pub fn prepared(
 ) -> Result<&'static Prepared> {
     let key = Key {
         namespace: schema.oid,
+        own_weights: schema.keeps_own_weights(),
         version: version.to_owned(),
         created_at: created_at.into_inner(),
     };

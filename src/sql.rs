@@ -10,6 +10,9 @@ use pgrx::{FromDatum, IntoDatum, Uuid};
 
 use crate::error::{Error, Result};
 
+/// Where a query differs between tables with and without a person's own weights.
+const OWN_WEIGHTS: &str = "@own_weights(";
+
 /// The schema in which the extension is installed.
 #[derive(Clone)]
 pub struct Schema {
@@ -37,9 +40,34 @@ impl Schema {
         }
     }
 
-    /// A query text with the schema put in, as CREATE EXTENSION does it in scripts.
+    /// A query text with the schema put in, as CREATE EXTENSION does it in scripts, and of each
+    /// `@own_weights(with|without)@` what fits the tables.
     pub fn qualify(&self, query: &str) -> String {
-        query.replace("@extschema@", &self.name)
+        let mut text = String::with_capacity(query.len());
+        let mut rest = query;
+        while let Some((before, choice)) = rest.split_once(OWN_WEIGHTS) {
+            let (choice, after) = choice.split_once(")@").unwrap_or((choice, ""));
+            let (with, without) = choice.split_once('|').unwrap_or((choice, ""));
+            text.push_str(before);
+            text.push_str(if self.keeps_own_weights() {
+                with
+            } else {
+                without
+            });
+            rest = after;
+        }
+        text.push_str(rest);
+        text.replace("@extschema@", &self.name)
+    }
+
+    /// Whether scores have the column of a person's own weights. The library is there before ALTER
+    /// EXTENSION … UPDATE has given it to them, and scores go on being written.
+    pub fn keeps_own_weights(&self) -> bool {
+        // SAFETY: look-ups in the catalog's cache, of constant names.
+        unsafe {
+            let table = pg_sys::get_relname_relid(c"fusion_outputs".as_ptr(), self.oid);
+            pg_sys::get_attnum(table, c"personal_weights".as_ptr()) != 0
+        }
     }
 
     /// The query of a file under `sql/`, planned at most once a backend and schema.
@@ -53,21 +81,23 @@ impl Schema {
     /// The same for a query put together from files; `key` stands for it.
     pub fn query_with(&self, key: &'static str, text: impl FnOnce() -> String) -> &'static Query {
         thread_local! {
-            static QUERIES: RefCell<Vec<(pg_sys::Oid, *const u8, &'static Query)>> = const { RefCell::new(Vec::new()) };
+            static QUERIES: RefCell<Vec<(PlannedFor, &'static Query)>> = const { RefCell::new(Vec::new()) };
         }
+        let planned_for = (self.oid, key.as_ptr(), self.keeps_own_weights());
         QUERIES.with_borrow_mut(|queries| {
-            let known = queries
-                .iter()
-                .find(|(oid, pointer, _)| (*oid, *pointer) == (self.oid, key.as_ptr()));
-            if let Some((_, _, query)) = known {
+            let known = queries.iter().find(|(known, _)| *known == planned_for);
+            if let Some((_, query)) = known {
                 return *query;
             }
             let query: &'static Query = Box::leak(Box::new(Query::new(self.qualify(&text()))));
-            queries.push((self.oid, key.as_ptr(), query));
+            queries.push((planned_for, query));
             query
         })
     }
 }
+
+/// A schema, the key of a query, and whether its scores keep own weights.
+type PlannedFor = (pg_sys::Oid, *const u8, bool);
 
 /// A query with its kept plan. The types of its parameters are those of its first call.
 pub struct Query {

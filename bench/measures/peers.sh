@@ -30,7 +30,7 @@ peers_prepare() {
     fi
     "$RESULTS/venv/bin/pip" install --quiet --disable-pip-version-check --requirement bench/peers/requirements.txt
     sql postgres -c "CREATE DATABASE peers TEMPLATE small"
-    sql peers -o /dev/null -f bench/peers/model.sql -f bench/peers/plpgsql.sql -f bench/peers/check.sql
+    sql peers -o /dev/null -f bench/peers/plpgsql.sql -f bench/peers/check.sql
     step "the peers' numbers against ours"
     sql postgres -c "CREATE DATABASE checked TEMPLATE peers"
     same plpgsql check_plpgsql "$ids"

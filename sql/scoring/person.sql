@@ -50,7 +50,7 @@ CROSS JOIN (SELECT array_agg(x.self_report) AS reports
                   ORDER BY x.session_created_at DESC, x.session_id DESC) AS x) AS r
 LEFT JOIN (SELECT x.score_smoothed, x.smoothed_variance, x.session_created_at, x.decline_watch,
                   -- What the person's own weights learn from, once it is known how the session turned out.
-                  x.model_version, x.personal_weights, x.feature_z, x.p_worse_fused,
+                  x.model_version, @own_weights(x.personal_weights|NULL::float4[])@ AS personal_weights, x.feature_z, x.p_worse_fused,
                   (SELECT o.worse FROM @extschema@.session_outcomes AS o WHERE o.session_id = x.session_id) AS worse
            FROM @extschema@.fusion_outputs AS x
            WHERE x.user_id = @person@ AND x.session_created_at < @before@

@@ -8,12 +8,12 @@ WITH scored AS @scored@, fused AS (
         session_id, user_id, session_created_at,
         p_worse_fused, p_worse_text, p_worse_audio, p_worse_visual, p_worse_passive, score, score_smoothed, smoothed_variance, uncertainty, qc_overall,
         drivers, model_version, raw_text, raw_audio, raw_visual, raw_passive, feature_z, arrived_modalities, learnt_modalities, self_report, reported_energy,
-        reported_stress, reported_comfort, reported_social, reported_sleep, decline_watch, personal_weights)
+        reported_stress, reported_comfort, reported_social, reported_sleep, decline_watch@own_weights(, personal_weights|)@)
     SELECT x.session_id, x.user_id, x.session_created_at,
         x.p_worse_fused, x.p_worse_text, x.p_worse_audio, x.p_worse_visual, x.p_worse_passive, x.score, x.score_smoothed, x.smoothed_variance, x.uncertainty,
         x.qc_overall, x.drivers, x.model_version, x.raw_text, x.raw_audio, x.raw_visual, x.raw_passive, x.feature_z, x.arrived_modalities,
-        x.learnt_modalities, x.self_report, x.reported_energy, x.reported_stress, x.reported_comfort, x.reported_social, x.reported_sleep, x.decline_watch,
-        x.personal_weights
+        x.learnt_modalities, x.self_report, x.reported_energy, x.reported_stress, x.reported_comfort, x.reported_social, x.reported_sleep, x.decline_watch
+        @own_weights(, x.personal_weights|)@
     FROM scored AS x
     ON CONFLICT (session_id) DO UPDATE SET
         p_worse_fused = excluded.p_worse_fused,
@@ -41,8 +41,8 @@ WITH scored AS @scored@, fused AS (
         reported_comfort = excluded.reported_comfort,
         reported_social = excluded.reported_social,
         reported_sleep = excluded.reported_sleep,
-        decline_watch = excluded.decline_watch,
-        personal_weights = excluded.personal_weights
+        decline_watch = excluded.decline_watch
+        @own_weights(, personal_weights = excluded.personal_weights|)@
     RETURNING f.session_id, f.created_at
 ), compared AS (
     INSERT INTO @extschema@.mind_measure_scores (

@@ -2,7 +2,7 @@
 SELECT f.user_id, f.p_worse_fused, f.p_worse_audio, f.p_worse_visual, f.p_worse_text, f.p_worse_passive,
        f.score, f.score_smoothed, f.uncertainty, f.qc_overall, f.drivers, f.model_version, f.created_at,
        ARRAY[f.raw_text, f.raw_audio, f.raw_visual, f.raw_passive] AS raw,
-       f.feature_z, f.personal_weights, f.arrived_modalities, f.learnt_modalities,
+       f.feature_z, @own_weights(f.personal_weights|NULL::float4[])@ AS personal_weights, f.arrived_modalities, f.learnt_modalities,
        coalesce(m.baseline_n, 0) AS baseline_n, coalesce(m.baseline_mean, 0) AS baseline_mean, coalesce(m.baseline_m2, 0) AS baseline_m2,
        NOT EXISTS (
            SELECT FROM @extschema@.fusion_outputs AS later

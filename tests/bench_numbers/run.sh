@@ -12,7 +12,7 @@ source tests/lib/check.sh
 cluster_start peers
 sql postgres -c 'CREATE DATABASE peers'
 sql peers -o /dev/null -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION mindmeasure' -v people="('10', 1), ('100', 2)" -f bench/scale/templates.sql \
-    -f bench/scale/copies.sql -f bench/scale/floor.sql -f bench/scale/measure.sql -f bench/peers/model.sql -f bench/peers/plpgsql.sql -f bench/peers/check.sql
+    -f bench/scale/copies.sql -f bench/scale/floor.sql -f bench/scale/measure.sql -f bench/peers/plpgsql.sql -f bench/peers/check.sql
 
 # Sessions that wait to be scored, by what is special about them.
 sql peers -o /dev/null <<'SQL'

@@ -47,8 +47,8 @@ CREATE FUNCTION pg_temp.contribution(person int, number int, name text) RETURNS 
     WHERE session_id = pg_temp.session_id(person, number) AND item ->> 'feature' = name
 $$;
 
--- Given a model that says nothing of own weights, and one that leaves everybody its own
-SELECT pg_temp.model('own'), pg_temp.model('shared', '{"weight_sd": 0}') \g /dev/null
+-- Given a model that leaves people weights of their own, and one that says nothing of them
+SELECT pg_temp.model('own', '{"weight_sd": 0.15}'), pg_temp.model('shared') \g /dev/null
 SELECT mm_activate_model('own') \g /dev/null
 SELECT pg_temp.live(1, 1, 80) \g /dev/null
 SELECT mm_activate_model('shared') \g /dev/null
@@ -106,7 +106,7 @@ SELECT is((SELECT personal_weights FROM fusion_outputs WHERE session_id = pg_tem
 DELETE FROM user_calibration WHERE user_id = pg_temp.person_id(1);
 
 -- Another model begins anew
-SELECT pg_temp.model('another') \g /dev/null
+SELECT pg_temp.model('another', '{"weight_sd": 0.15}') \g /dev/null
 SELECT mm_activate_model('another') \g /dev/null
 SELECT mm_fuse_session(pg_temp.text(1, 86)) \g /dev/null
 SELECT is((SELECT personal_weights FROM fusion_outputs WHERE session_id = pg_temp.session_id(1, 86)), '{1,0,0,0}'::real[], 'from its own weights');

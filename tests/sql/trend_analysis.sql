@@ -3,10 +3,6 @@ BEGIN;
 SELECT no_plan();
 \ir lib/person.psql
 \ir lib/reading.psql
--- Trends are of the evidence as the model weighs it. Most of what these self-reports say is chance, and a
--- person's own weights would come to say so.
-SELECT mm_register_model(spec || '{"model_version": "as written", "personal": {"weight_sd": 0}}') FROM mm_models WHERE is_active \g /dev/null
-SELECT mm_activate_model('as written') \g /dev/null
 SELECT pg_temp.write_history(1, 60) \g /dev/null
 
 CREATE TEMP TABLE analysed AS

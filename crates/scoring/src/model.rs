@@ -282,22 +282,11 @@ impl Default for OutcomeSpec {
 }
 
 /// How far a person's own weights may lie from the model's.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PersonalSpec {
     /// Prior sd of a person's weight about the model's, log-odds per z; 0: everybody has the model's.
     pub weight_sd: f64,
-}
-
-impl PersonalSpec {
-    /// Everybody has the model's weights.
-    pub const NOT: PersonalSpec = PersonalSpec { weight_sd: 0.0 };
-}
-
-impl Default for PersonalSpec {
-    fn default() -> Self {
-        PersonalSpec { weight_sd: 0.15 }
-    }
 }
 
 /// SCORING §12.

@@ -95,13 +95,7 @@ pub(crate) fn read(specification: &Value) -> Result<Model, SpecError> {
     check_smoothing(&raw.smoothing)?;
     check_quality(&raw.quality)?;
     check_outcome(&raw.outcome)?;
-    // A model that was learnt before people had weights of their own was judged without them.
-    let learnt_without = if raw.trained.is_some() {
-        PersonalSpec::NOT
-    } else {
-        PersonalSpec::default()
-    };
-    let personal = raw.personal.unwrap_or(learnt_without);
+    let personal = raw.personal.unwrap_or_default();
     within(personal.weight_sd, 0.0, MAX_LOG_ODDS, "personal.weight_sd")?;
     if raw.drivers.top > MAX_FEATURES {
         return fail(

@@ -100,7 +100,7 @@ pub(super) fn fit(cohort: &Cohort, left_out: &LeftOut, model: &Model, slope: f64
         {
             PersonalSpec { weight_sd }
         }
-        _ => PersonalSpec::NOT,
+        _ => PersonalSpec::default(),
     }
 }
 

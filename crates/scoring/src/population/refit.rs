@@ -141,7 +141,7 @@ pub(crate) fn fit_parts(
     // Personal weights come on top of all of this, where they hold for people who were left out.
     model.personal = match &left_out {
         Some(left_out) => personal_weights::fit(cohort, left_out, &model, slope),
-        None => PersonalSpec::NOT,
+        None => PersonalSpec::default(),
     };
     let scored = |part: &Part| {
         let rows = cohort.part(part).iter();

@@ -28,6 +28,7 @@ pub fn model(changes: &[(&str, Value)]) -> Model {
     }
     let mut specification = json!({
         "model_version": "test", "features": features, "drivers": {"top": 4},
+        "personal": {"weight_sd": 0.15},
         "modalities": {
             "text": {"intercept": 0.2, "reliability": 0.9},
             "audio": {"intercept": -0.1, "calibration_prior": {"b": -0.4}},
