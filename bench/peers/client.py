@@ -1,5 +1,5 @@
 """The same scoring in an application: psycopg with NumPy and SciPy over a Unix socket, two round trips a session
-(one reads, one writes and commits; prepared, binary, pipelined). It reads the active model. As plpgsql.sql does, it
+(one reads, one writes; then the commit; prepared, binary, pipelined). It reads the active model. As plpgsql.sql does, it
 leaves out, in its own favour: patterns in words, ties in trends, refresh, features of a wrong type, limits of
 log-odds, forgetting baselines, archived sessions, who may call it, and decryption.
 
