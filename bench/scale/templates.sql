@@ -80,7 +80,7 @@ FROM (VALUES :people) AS k (kind, people), generate_series(1, people) AS n;
 
 SELECT bench.add_sessions(
     array_agg(md5(format('%s session %s', user_id, n))::uuid), array_agg(user_id),
-    array_agg(date_trunc('day', now()) - interval '1 day' - interval '730 days' / kind::int * (kind::int - n) + bench.chance(format('%s at %s', user_id, n)) * interval '5 hours'))
+    array_agg(date_trunc('day', now()) - interval '2 days' - interval '730 days' / kind::int * (kind::int - n) + bench.chance(format('%s at %s', user_id, n)) * interval '5 hours'))
 FROM bench.template, generate_series(1, kind::int) AS n
 \g /dev/null
 ANALYZE;
