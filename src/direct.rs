@@ -11,6 +11,34 @@ use pgrx::{pg_sys, FromDatum};
 
 use crate::error::{Error, Result};
 
+/// The number of a column in rows of this shape; `None` where there is none of the name.
+///
+/// # Safety
+/// `shape` is the description of an open relation.
+pub unsafe fn column_number(shape: pg_sys::TupleDesc, name: &CStr) -> Option<i32> {
+    // SAFETY: as promised.
+    let number = unsafe { pg_sys::SPI_fnumber(shape, name.as_ptr()) };
+    (number > 0).then_some(number)
+}
+
+/// A column of a row, of the type that the table gives it; `None` too where there is no such column.
+///
+/// # Safety
+/// `tuple` is a row of this shape, which is the description of an open relation.
+pub unsafe fn value_of<T: FromDatum>(
+    tuple: pg_sys::HeapTuple,
+    shape: pg_sys::TupleDesc,
+    name: &CStr,
+) -> Option<T> {
+    let mut is_null = false;
+    // SAFETY: as promised.
+    unsafe {
+        let number = column_number(shape, name)?;
+        let value = pg_sys::heap_getattr(tuple, number, shape, &mut is_null);
+        T::from_datum(value, is_null)
+    }
+}
+
 /// A relation that is open, and closed when dropped; the lock stays until the transaction ends.
 pub struct Table(pg_sys::Relation);
 
@@ -44,9 +72,8 @@ impl Table {
 
     /// The number of a column.
     pub fn column(&self, name: &CStr) -> Option<i32> {
-        // SAFETY: the description is the relation's.
-        let number = unsafe { pg_sys::SPI_fnumber(self.shape(), name.as_ptr()) };
-        (number > 0).then_some(number)
+        // SAFETY: open.
+        unsafe { column_number(self.shape(), name) }
     }
 
     /// The partition for a time, at whatever depth; the table itself where it has none.
@@ -212,13 +239,8 @@ pub struct Found<'a> {
 impl Found<'_> {
     /// A column of the type that the table gives it; `None` too where there is no such column.
     pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
-        let number = self.table.column(column)?;
-        let mut is_null = false;
-        // SAFETY: the tuple is one of the table's.
-        unsafe {
-            let value = pg_sys::heap_getattr(self.tuple, number, self.table.shape(), &mut is_null);
-            T::from_datum(value, is_null)
-        }
+        // SAFETY: the tuple is one of the open table's.
+        unsafe { value_of(self.tuple, self.table.shape(), column) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{c_int, CStr};
 
 use pgrx::{pg_sys, FromDatum};
 
+use crate::direct::{column_number, value_of};
 use crate::error::{or_raise, Error, Result};
 
 /// Defines `NAME`, a trigger function in C, as a call of a function that is given the trigger's data and the
@@ -76,9 +77,8 @@ impl Call<'_> {
 
     /// The number of a column; `None` where the table has none of the name.
     pub fn column(&self, name: &CStr) -> Option<c_int> {
-        // SAFETY: the description is the relation's.
-        let number = unsafe { pg_sys::SPI_fnumber(self.shape(), name.as_ptr()) };
-        (number > 0).then_some(number)
+        // SAFETY: the relation is open while its trigger runs.
+        unsafe { column_number(self.shape(), name) }
     }
 
     /// The name of the column at a place, counted from 0.
@@ -95,14 +95,8 @@ impl Call<'_> {
 
     /// A column of the row that BEFORE INSERT is asked about, of the type that the table gives it.
     pub fn new_value<T: FromDatum>(&self, name: &CStr) -> Option<T> {
-        let number = self.column(name)?;
-        let mut is_null = false;
         // SAFETY: the tuple is one of the relation's.
-        unsafe {
-            let value =
-                pg_sys::heap_getattr(self.data.tg_trigtuple, number, self.shape(), &mut is_null);
-            T::from_datum(value, is_null)
-        }
+        unsafe { value_of(self.data.tg_trigtuple, self.shape(), name) }
     }
 
     /// The row with one column changed.
