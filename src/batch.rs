@@ -18,7 +18,7 @@ use pgrx::Uuid;
 
 use crate::caller::{lock_person, require_current_view, require_system};
 use crate::error::{or_raise, Error, Result};
-use crate::load::{self, Before};
+use crate::load::Before;
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
 use crate::store::{self, Identity, Lessons, Score};
@@ -116,7 +116,7 @@ struct Known {
     /// As it is in the database.
     stored: Person,
     reports: Vec<f64>,
-    own_rate: Option<OwnRate>,
+    own_rate: OwnRate,
 }
 
 /// One session's result, until it is written.
@@ -178,21 +178,16 @@ impl Batch<'_> {
         let loaded = self
             .prepared
             .plan
-            .people(client, model, people.clone(), times.clone())?;
-        for ((user_id, created_at), before) in people.into_iter().zip(times).zip(loaded) {
+            .people(client, model, people.clone(), times)?;
+        for (user_id, before) in people.into_iter().zip(loaded) {
             if before.scored {
                 // Something of the person is not earlier than the first session: a score would
                 // have to be fitted in between.
                 self.left.insert(*user_id.as_bytes());
                 continue;
             }
-            let own_rate = if model.fusion.outcomes_age() {
-                Some(own_rate(client, self.schema, model, user_id, created_at)?)
-            } else {
-                None
-            };
             if let Entry::Vacant(place) = self.people.entry(*user_id.as_bytes()) {
-                place.insert(Known::new(before, own_rate));
+                place.insert(Known::new(before));
             }
         }
         Ok(())
@@ -224,19 +219,17 @@ impl Batch<'_> {
 }
 
 impl Known {
-    fn new(before: Before, own_rate: Option<OwnRate>) -> Known {
+    fn new(before: Before) -> Known {
         Known {
             stored: before.person.clone(),
             person: before.person,
             reports: before.reports,
-            own_rate,
+            own_rate: before.own_rate,
         }
     }
 
     fn score(&mut self, model: &Model, identity: Identity, session: Session) -> Scoring {
-        if let Some(own_rate) = &self.own_rate {
-            self.person.outcomes = own_rate.before(session.at_us, &model.fusion);
-        }
+        self.person.outcomes = self.own_rate.before(session.at_us, &model.fusion);
         let scored = score(model, &self.person, &session, None);
         let outcome = scored
             .self_report
@@ -246,13 +239,7 @@ impl Known {
         if let Some(worse) = outcome {
             let told = Lesson::of(&scored, Some(worse));
             self.person.own_weights = told.next(model);
-            match &mut self.own_rate {
-                Some(own_rate) => own_rate.observe(session.at_us, worse, &model.fusion),
-                None => {
-                    self.person.outcomes.n += 1.0;
-                    self.person.outcomes.worse += f64::from(u8::from(worse));
-                }
-            }
+            self.own_rate.observe(session.at_us, worse, &model.fusion);
         }
         Scoring {
             identity,
@@ -291,19 +278,4 @@ impl Known {
             .collect();
         lessons.add(user_id, model, &self.stored, &features, &metrics)
     }
-}
-
-/// A person's own rate before a time, where old outcomes are worth less.
-fn own_rate(
-    client: &mut SpiClient<'_>,
-    schema: &Schema,
-    model: &Model,
-    user_id: Uuid,
-    before: TimestampWithTimeZone,
-) -> Result<OwnRate> {
-    let mut known = OwnRate::default();
-    for (at_us, worse) in load::outcomes(client, schema, user_id, Some(before))? {
-        known.observe(at_us, worse, &model.fusion);
-    }
-    Ok(known)
 }

@@ -1,8 +1,6 @@
 //! mm_fuse_session(): the main job. In one transaction and exactly once.
 
-use mindmeasure_scoring::{
-    outcome, score, Baseline, Kept, Modality, Outcomes, OwnRate, Scored, Session, Stored,
-};
+use mindmeasure_scoring::{outcome, score, Baseline, Kept, Modality, Scored, Session, Stored};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -12,7 +10,7 @@ use serde_json::Value;
 use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::RawJsonb;
-use crate::load::{self, four, metric_baseline, Before, Columns};
+use crate::load::{four, metric_baseline, Before, Columns};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
 use crate::store::{self, Identity, Lessons, Score};
@@ -154,7 +152,7 @@ fn fuse_locked(
     let (version, model_created_at) = found.model.clone().ok_or(Error::NoActiveModel)?;
     let prepared = models::prepared(schema, &version, model_created_at)?;
     let identity = found.identity;
-    let mut loaded = prepared.plan.one(
+    let loaded = prepared.plan.one(
         client,
         &prepared.model,
         session_id,
@@ -162,7 +160,7 @@ fn fuse_locked(
         identity.created_at,
     )?;
     // Archived or deleted while we waited for the lock.
-    let Some(loaded) = loaded.as_mut() else {
+    let Some(loaded) = loaded else {
         identify(client, schema, session_id)?.check_place()?;
         return Err(Error::UnknownSession);
     };
@@ -170,9 +168,6 @@ fn fuse_locked(
         // Somebody else scored it while we waited: their model counts.
         let found = identify(client, schema, session_id)?;
         return fuse_locked(client, schema, found, refresh);
-    }
-    if prepared.model.fusion.outcomes_age() {
-        loaded.before.person.outcomes = decayed(client, schema, prepared, &identity)?;
     }
     let (session, before) = (&loaded.session, &loaded.before);
     if !before.scored {
@@ -193,23 +188,6 @@ fn fuse_locked(
     let kept = stored.kept(prepared)?;
     let scored = score(&prepared.model, &before.person, session, Some(&kept));
     write(client, schema, prepared, identity, session, before, scored)
-}
-
-/// The person's outcomes before a session where old ones are worth less.
-fn decayed(
-    client: &mut SpiClient<'_>,
-    schema: &Schema,
-    prepared: &Prepared,
-    identity: &Identity,
-) -> Result<Outcomes> {
-    let fusion = &prepared.model.fusion;
-    let mut known = OwnRate::default();
-    for (at_us, worse) in
-        load::outcomes(client, schema, identity.user_id, Some(identity.created_at))?
-    {
-        known.observe(at_us, worse, fusion);
-    }
-    Ok(known.before(identity.created_at.into_inner(), fusion))
 }
 
 fn write(

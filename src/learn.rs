@@ -3,7 +3,7 @@
 use mindmeasure_scoring::history::recent;
 use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::{
-    outcome, score, Metric, Model, OwnRate, OwnWeights, Past, Person, Qc, Session, Smoothed, Watch,
+    outcome, score, Metric, Model, OwnRate, OwnWeights, Past, Person, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -214,9 +214,8 @@ impl Replay {
                 feature_z: scored.feature_z.clone(),
                 p_worse_fused: scored.p_worse_fused,
             });
-            let y = (scored.qc_overall != Qc::Insufficient)
-                .then_some(100.0 * (1.0 - scored.p_worse_fused));
-            self.history.push(Past::new(session.at_us, y, session.mood));
+            let past = Past::new(session.at_us, scored.departure(), session.mood);
+            self.history.push(past);
             self.scored += 1;
             let identity = Identity {
                 session_id: *session_id,
@@ -274,7 +273,7 @@ impl Replay {
         self.person.sessions_before = count as u64;
         let earlier = &self.history[..count];
         self.person.history = recent(earlier, session.at_us).to_vec();
-        let usable = |past: &&Past| past.y.is_some();
+        let usable = |past: &&Past| past.departure.is_some();
         let (first, last) = (
             earlier.iter().find(usable),
             earlier.iter().rev().find(usable),

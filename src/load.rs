@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use mindmeasure_scoring::fusion::OwnRates;
+use mindmeasure_scoring::history::departure;
 use mindmeasure_scoring::personal::Lesson;
 use mindmeasure_scoring::{
-    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, Outcomes,
+    AssessmentType, Baseline, Calibration, Metric, Metrics, Modality, Model, Mood, OwnRate,
     OwnWeights, Owner, Past, Person, Session, Smoothed, Watch,
 };
 use pgrx::datum::TimestampWithTimeZone;
@@ -52,6 +54,8 @@ pub struct Loaded {
 /// A person before a session.
 pub struct Before {
     pub person: Person,
+    /// The outcomes of `person`, to be carried on from.
+    pub own_rate: OwnRate,
     /// The self-reports of all earlier sessions, in order; none where they were not asked for.
     pub reports: Vec<f64>,
     /// Whether the session has been scored meanwhile; of many, whether there is a score or an
@@ -138,7 +142,8 @@ impl LoadPlan {
         let opener = Opener::new(&self.schema, user_id);
         let id = columns.required("id")?;
         let session = read_session(id, &mut columns, model, &opener)?;
-        let before = self.read_person(&mut columns, model)?;
+        let aged = self.aged_outcomes(client, model, user_id, created_at)?;
+        let before = self.read_person(&mut columns, model, created_at, aged)?;
         Ok(Some(Loaded { session, before }))
     }
 
@@ -179,14 +184,30 @@ impl LoadPlan {
         people: Vec<Uuid>,
         times: Vec<TimestampWithTimeZone>,
     ) -> Result<Vec<Before>> {
-        self.people
-            .run(client, &[people.into(), times.into()])?
-            .map(|row| {
+        let arguments = [people.clone().into(), times.clone().into()];
+        let rows = self.people.run(client, &arguments)?;
+        rows.zip(people.into_iter().zip(times))
+            .map(|(row, (user_id, before))| {
                 let mut columns = Columns::new(&row);
                 columns.required::<i64>("place")?;
-                self.read_person(&mut columns, model)
+                let aged = self.aged_outcomes(client, model, user_id, before)?;
+                self.read_person(&mut columns, model, before, aged)
             })
             .collect()
+    }
+
+    /// All outcomes before a time, where old ones are worth less.
+    fn aged_outcomes(
+        &self,
+        client: &mut SpiClient<'_>,
+        model: &Model,
+        user_id: Uuid,
+        before: TimestampWithTimeZone,
+    ) -> Result<Option<Vec<(i64, bool)>>> {
+        if !model.fusion.outcomes_age() {
+            return Ok(None);
+        }
+        outcomes(client, &self.schema, user_id, Some(before)).map(Some)
     }
 
     /// The next hundred sessions of a person after (time, id), archived ones too, in order.
@@ -208,8 +229,14 @@ impl LoadPlan {
             .collect()
     }
 
-    /// The columns of person.sql, in its order.
-    fn read_person(&self, columns: &mut Columns<'_, '_>, model: &Model) -> Result<Before> {
+    /// The columns of person.sql, in its order; `aged` takes the place of its outcomes.
+    fn read_person(
+        &self,
+        columns: &mut Columns<'_, '_>,
+        model: &Model,
+        before: TimestampWithTimeZone,
+        aged: Option<Vec<(i64, bool)>>,
+    ) -> Result<Before> {
         let mut person = Person::unknown(model);
         let names: Vec<String> = columns.list()?;
         let (n, mean, m2, sum_w2): (Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>) = (
@@ -231,13 +258,12 @@ impl LoadPlan {
             }
         }
         person.calibrations = read_calibrations(columns)?;
-        let (outcomes, worse): (i64, i64) =
-            (columns.required("outcomes")?, columns.required("worse")?);
-        person.outcomes = Outcomes {
-            n: outcomes as f64,
-            worse: worse as f64,
-            ..Outcomes::default()
+        let (counted, recent) = read_outcomes(columns)?;
+        let (earlier, later) = match aged {
+            Some(outcomes) => (OwnRate::default(), outcomes),
+            None => (counted, recent),
         };
+        let mut own_rates = OwnRates::new(earlier, later, &model.fusion);
         let (level, variance, at_time) = (
             columns.next()?,
             columns.next()?,
@@ -254,7 +280,10 @@ impl LoadPlan {
         person.watch = watch(&columns.list::<f64>()?);
         person.metrics = read_metrics(columns)?;
         person.sessions_before = columns.required::<i64>("sessions_before")?.unsigned_abs();
-        person.history = read_history(columns)?;
+        person.history = read_history(columns, &mut own_rates)?;
+        let before = before.into_inner();
+        let own_rate = own_rates.before(before);
+        person.outcomes = own_rate.before(before, &model.fusion);
         person.compared = columns
             .next::<TimestampWithTimeZone>()?
             .zip(columns.next::<TimestampWithTimeZone>()?)
@@ -265,6 +294,7 @@ impl LoadPlan {
         person.own_weights = read_own_weights(columns, model)?;
         Ok(Before {
             person,
+            own_rate,
             reports,
             scored,
             derived,
@@ -420,8 +450,20 @@ fn read_calibrations(columns: &mut Columns<'_, '_>) -> Result<[Option<Calibratio
     Ok(calibrations)
 }
 
+/// The outcomes older than the history, counted, and the others as (µs, worse).
+fn read_outcomes(columns: &mut Columns<'_, '_>) -> Result<(OwnRate, Vec<(i64, bool)>)> {
+    let (n, worse): (i64, i64) = (columns.required("outcomes")?, columns.required("worse")?);
+    let times: Vec<TimestampWithTimeZone> = columns.list()?;
+    let recent: Vec<bool> = columns.list()?;
+    let times = times.into_iter().map(TimestampWithTimeZone::into_inner);
+    Ok((
+        OwnRate::counted(n as f64, worse as f64),
+        times.zip(recent).collect(),
+    ))
+}
+
 /// Newest first in the database, oldest first in the mathematics.
-fn read_history(columns: &mut Columns<'_, '_>) -> Result<Vec<Past>> {
+fn read_history(columns: &mut Columns<'_, '_>, own_rates: &mut OwnRates<'_>) -> Result<Vec<Past>> {
     let times: Vec<TimestampWithTimeZone> = columns.list()?;
     let p_worse: Vec<f64> = columns.list()?;
     let usable: Vec<bool> = columns.list()?;
@@ -433,8 +475,10 @@ fn read_history(columns: &mut Columns<'_, '_>) -> Result<Vec<Past>> {
     (0..times.len())
         .rev()
         .map(|i| {
+            let at_us = at(&times, i)?.into_inner();
+            let own_logit = own_rates.logit_before(at_us);
             let p_worse: f64 = at(&p_worse, i)?;
-            let y = at(&usable, i)?.then_some(100.0 * (1.0 - p_worse));
+            let departure = at(&usable, i)?.then(|| departure(p_worse, own_logit));
             let mood = Mood {
                 energy: at(&energy, i)?,
                 stress: at(&stress, i)?,
@@ -442,15 +486,18 @@ fn read_history(columns: &mut Columns<'_, '_>) -> Result<Vec<Past>> {
                 social: at(&social, i)?,
                 sleep: at(&sleep, i)?,
             };
-            Ok(Past::new(at(&times, i)?.into_inner(), y, Some(mood)))
+            Ok(Past::new(at_us, departure, Some(mood)))
         })
         .collect()
 }
 
-/// Rows that another system wrote have no watch; it begins anew after them.
+/// Rows that another system wrote have no watch, and before 1.1.0 it was one of scores; it begins
+/// anew after them.
 fn watch(state: &[f64]) -> Watch {
     match *state {
-        [n, mean, m2, sum] if state.iter().all(|x| x.is_finite()) => Watch { n, mean, m2, sum },
+        [n, mean, m2, sum, _own_logit] if state.iter().all(|x| x.is_finite()) => {
+            Watch { n, mean, m2, sum }
+        }
         _ => Watch::default(),
     }
 }

@@ -45,6 +45,7 @@ migrations! {
     13 since [1, 1, 0] => "V013__add_break_glass.sql",
     14 since [1, 1, 0] => "V014__speed_up_inserts.sql",
     15 since [1, 1, 0] => "V015__add_personal_weights.sql",
+    16 since [1, 1, 0] => "V016__watch_departures.sql",
 }
 
 impl Migration {

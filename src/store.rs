@@ -396,9 +396,9 @@ fn reported(session: &Session) -> [Option<f64>; FACTORS.len()] {
         .map_or([None; FACTORS.len()], |mood| mood.factors())
 }
 
-fn watch(scored: &Scored) -> [f64; 4] {
+fn watch(scored: &Scored) -> [f64; 5] {
     let watch = &scored.watch;
-    [watch.n, watch.mean, watch.m2, watch.sum]
+    [watch.n, watch.mean, watch.m2, watch.sum, scored.own_logit]
 }
 
 /// NULL where nobody has weights of their own.

@@ -36,7 +36,7 @@ SELECT s.user_id, s.created_at, s.assessment_type, coalesce(s.mood_after, s.mood
        a.vocal_characteristics, a.prosodic_features, a.emotional_markers, a.audio_wellness_score::float8,
        v.facial_expressions, v.micro_expressions, v.emotional_indicators, v.visual_wellness_score::float8,
        p.sleep_metrics, p.activity_metrics, p.device_usage, p.passive_wellness_score::float8,
-       b.names, b.n, b.mean, b.m2, c.modalities, c.a, c.b, c.covariance, c.own_logit, o.n, o.worse,
+       b.names, b.n, b.mean, b.m2, c.modalities, c.a, c.b, c.covariance, c.own_logit, o.times, o.worse,
        l.score_smoothed, l.smoothed_variance, l.session_created_at, l.decline_watch,
        m.types, m.n, m.mean, m.m2, e.n, h.times, h.p, h.usable, h.report, h.energy, h.stress, h.comfort, h.social, h.sleep,
        q.first, q.last, r.n, r.mean, r.sd
@@ -50,7 +50,8 @@ CROSS JOIN LATERAL (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS
     FROM user_feature_baselines AS x WHERE x.user_id = k.user_id AND x.n > 0) AS b
 CROSS JOIN LATERAL (SELECT array_agg(x.modality) AS modalities, array_agg(x.a) AS a, array_agg(x.b) AS b, array_agg(x.covariance) AS covariance, array_agg(x.own_logit) AS own_logit
     FROM user_calibration AS x WHERE x.user_id = k.user_id) AS c
-CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.worse) AS worse FROM session_outcomes AS x WHERE x.user_id = k.user_id AND x.session_created_at < k.created_at) AS o
+CROSS JOIN LATERAL (SELECT array_agg(extract(epoch FROM x.session_created_at - k.created_at)::float8 / 86400 ORDER BY x.session_created_at) AS times,
+    array_agg(x.worse ORDER BY x.session_created_at) AS worse FROM session_outcomes AS x WHERE x.user_id = k.user_id AND x.session_created_at < k.created_at) AS o
 LEFT JOIN LATERAL (SELECT x.score_smoothed, x.smoothed_variance, x.session_created_at, x.decline_watch FROM fusion_outputs AS x
     WHERE x.user_id = k.user_id AND x.session_created_at < k.created_at ORDER BY x.session_created_at DESC, x.session_id DESC LIMIT 1) AS l ON true
 CROSS JOIN LATERAL (SELECT array_agg(x.metric_type) AS types, array_agg(x.sample_count) AS n, array_agg(x.mean) AS mean, array_agg(x.m2) AS m2
@@ -274,9 +275,18 @@ def fuse(connection, cursor, model, session):
     spread_n = np.sqrt((spec["nu0"] * sigma * sigma + m2 + spec["kappa0"] * share * gap * gap) / nu) * np.sqrt(1 + 1 / kappa_n)
     z = np.clip(student_to_normal((x - (mu + share * gap)) / spread_n, nu), -spec["z_limit"], spec["z_limit"])
 
+    # The own rate, now and before each of the last ninety days' sessions.
     strength = model.fusion["prior_strength"]
-    own_rate = (strength * model.fusion["prior_rate"] + worse) / (strength + outcomes)
+    worse_so_far = np.concatenate([[0], np.cumsum(np.array(worse or (), dtype=float))])
+
+    def rate(outcomes):
+        return (strength * model.fusion["prior_rate"] + worse_so_far[outcomes]) / (strength + outcomes)
+
+    own_rate = float(rate(len(worse_so_far) - 1))
     own_logit = math.log(own_rate / (1 - own_rate))
+    if times:
+        then, p = rate(np.searchsorted(np.array(outcomes or (), dtype=float), np.array(times), side="left")), np.array(p_past)
+        departures = np.log(p / (1 - p)) - np.log(then / (1 - then))
 
     # Evidence, calibrated, with its reliability.
     evidence = {}
@@ -342,14 +352,17 @@ def fuse(connection, cursor, model, session):
         variance += model.smoothing["q_per_day"] * (at - last).total_seconds() / 86400
     gain = variance / (variance + r_s)
     level, variance = level + gain * (y - level), (1 - gain) * variance
-    watch = watch or [0.0, 0.0, 0.0, 0.0]
-    if usable:
-        seen, usual, squared, fall = watch
+    metrics = {t: (metric_n[i], metric_mean[i], metric_m2[i]) for i, t in enumerate(types or ())}
+    c_n, c_mean, c_m2 = metrics.get("combined_wellness", (0, 0.0, 0.0))
+    seen, usual, squared, fall, _ = watch if watch and len(watch) == 5 else [0.0] * 5
+    better = own_logit - math.log(p / (1 - p))
+    if usable and c_n >= 5:
         if seen >= 5 and squared > 0:
-            t = (y - usual) / math.sqrt(squared / (seen - 1)) / math.sqrt((seen + 1) / seen)
+            t = (better - usual) / math.sqrt(squared / (seen - 1)) / math.sqrt((seen + 1) / seen)
             fall = max(0.0, fall - float(np.clip(student_to_normal(t, seen - 1), -4, 4)) - 0.5)
-        usual_now = usual + (y - usual) / (seen + 1)
-        watch = [seen + 1, usual_now, squared + (y - usual) * (y - usual_now), fall]
+        usual_now = usual + (better - usual) / (seen + 1)
+        seen, usual, squared = seen + 1, usual_now, squared + (better - usual) * (better - usual_now)
+    watch = [seen, usual, squared, fall, own_logit]
 
     # The self-report.
     figures = [v if isinstance(v, (int, float)) and 1 <= v <= 10 else None for v in map((mood or {}).get, FACTORS)]
@@ -361,7 +374,8 @@ def fuse(connection, cursor, model, session):
         if report_n >= max(2, model.outcome["min_reports"] - 1):
             outcome = bool(report < report_mean - model.outcome["threshold_sd"] * report_sd)
 
-    # The last ninety days, with this session, oldest first.
+    # The last ninety days, with this session, oldest first, as if the own rate had always been what it is: trends
+    # without the baseline sessions, correlations with all.
     days, scores, told = [], [], []
     factors = [[] for _ in FACTORS]
     for i in reversed(range(len(times or ()))):
@@ -369,7 +383,7 @@ def fuse(connection, cursor, model, session):
             told.append(reports[i])
         if usable_past[i]:
             days.append(times[i])
-            scores.append(100 * (1 - p_past[i]))
+            scores.append(100 / (1 + math.exp(own_logit + departures[i])))
             for column, earlier in zip(factors, factors_past):
                 column.append(earlier[i])
     if usable:
@@ -378,20 +392,19 @@ def fuse(connection, cursor, model, session):
         for column, value in zip(factors, figures):
             column.append(value)
     days, scores = np.array(days), np.array(scores)
+    settling = max(0, 5 - (c_n - (len(days) - (1 if usable else 0))))
     windows, words = {}, {}
     for name, length in (("short_term", 7), ("medium_term", 30), ("long_term", 90)):
-        start = int(np.searchsorted(days, -length, side="right"))
+        start = max(settling, int(np.searchsorted(days, -length, side="right")))
         windows[name], words[name] = trend(days[start:], scores[start:])
         windows[name]["days"] = length
-    limit = decline_limit(scores)
+    limit = decline_limit(scores[settling:])
     if report is not None:
         jumps = np.diff(told + [report])
         if len(jumps) >= 2:
             stability = max(0.0, min(100.0, 100 - 100 * math.sqrt(jumps @ jumps / len(jumps)) / 9))
 
     # Against the person's own scores so far.
-    metrics = {t: (metric_n[i], metric_mean[i], metric_m2[i]) for i, t in enumerate(types or ())}
-    c_n, c_mean, c_m2 = metrics.get("combined_wellness", (0, 0.0, 0.0))
     c_sd = math.sqrt(c_m2 / (c_n - 1)) if c_n >= 2 else None
     deviation = deviation_p = None
     if c_n >= 3 and c_sd > 0:

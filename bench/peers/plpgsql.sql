@@ -260,6 +260,8 @@ DECLARE
     gain float8;
     past record;
     watch float8[];
+    better float8;
+    settling int;
     t_value float8;
     mood jsonb;
     factors float8[];
@@ -401,15 +403,20 @@ BEGIN
     gain := level_variance / (level_variance + r_s);
     level := level + gain * (y - level);
     level_variance := (1 - gain) * level_variance;
-    watch := coalesce(last.decline_watch, '{0,0,0,0}');
-    IF usable THEN
+    watch := CASE WHEN cardinality(last.decline_watch) = 5 THEN last.decline_watch ELSE '{0,0,0,0,0}' END;
+    SELECT b.sample_count, b.mean, b.m2 INTO combined_n, combined_mean, combined_m2 FROM user_baselines AS b WHERE b.user_id = person AND b.metric_type = 'combined_wellness';
+    combined_n := coalesce(combined_n, 0);
+    combined_sd := CASE WHEN combined_n >= 2 THEN sqrt(combined_m2 / (combined_n - 1)) END;
+    IF usable AND combined_n >= 5 THEN
+        better := base - ln(p_fused / (1 - p_fused));
         IF watch[1] >= 5 AND watch[3] > 0 THEN
-            t_value := (y - watch[2]) / sqrt(watch[3] / (watch[1] - 1)) / sqrt((watch[1] + 1) / watch[1]);
+            t_value := (better - watch[2]) / sqrt(watch[3] / (watch[1] - 1)) / sqrt((watch[1] + 1) / watch[1]);
             watch[4] := greatest(0, watch[4] - greatest(-4, least(4, bench.student_to_normal(t_value, watch[1]::int - 1))) - 0.5);
         END IF;
-        watch := ARRAY[watch[1] + 1, watch[2] + (y - watch[2]) / (watch[1] + 1),
-            watch[3] + (y - watch[2]) * (y - (watch[2] + (y - watch[2]) / (watch[1] + 1))), watch[4]];
+        watch := ARRAY[watch[1] + 1, watch[2] + (better - watch[2]) / (watch[1] + 1),
+            watch[3] + (better - watch[2]) * (better - (watch[2] + (better - watch[2]) / (watch[1] + 1))), watch[4]];
     END IF;
+    watch[5] := base;
 
     -- The self-report.
     mood := coalesce(s.mood_after, s.mood_before);
@@ -425,7 +432,8 @@ BEGIN
         END IF;
     END IF;
 
-    -- The last ninety days, with this session: trends, the limit of the alarm, correlations.
+    -- The last ninety days, with this session, as if the own rate had always been what it is: trends and the
+    -- limit of the alarm without the baseline sessions, correlations with all.
     SELECT array_agg(h.day ORDER BY h.place) FILTER (WHERE h.y IS NOT NULL) AS days, array_agg(h.y ORDER BY h.place) FILTER (WHERE h.y IS NOT NULL) AS y,
            count(*) FILTER (WHERE h.y IS NOT NULL AND h.day <= -7) AS before_week, count(*) FILTER (WHERE h.y IS NOT NULL AND h.day <= -30) AS before_month,
            array_agg(h.report ORDER BY h.place) FILTER (WHERE h.report IS NOT NULL AND h.day >= -30) AS reports,
@@ -434,15 +442,27 @@ BEGIN
            array_agg(h.sleep ORDER BY h.place) FILTER (WHERE h.y IS NOT NULL) AS sleep
     INTO past
     FROM (SELECT row_number() OVER (ORDER BY f.session_created_at, f.session_id) AS place, extract(epoch FROM f.session_created_at - at)::float8 / 86400 AS day,
-                 CASE WHEN f.qc_overall <> 'insufficient' THEN 100 * (1 - f.p_worse_fused) END AS y, f.self_report AS report,
+                 CASE WHEN f.qc_overall <> 'insufficient' THEN 100 * bench.logistic(ln((model.prior_strength * model.prior_rate + f.worse) / (model.prior_strength * (1 - model.prior_rate) + f.n - f.worse))
+                     - base - ln(f.p_worse_fused / (1 - f.p_worse_fused))) END AS y, f.self_report AS report,
                  f.reported_energy AS energy, f.reported_stress AS stress, f.reported_comfort AS comfort, f.reported_social AS social, f.reported_sleep AS sleep
-          FROM (SELECT f.* FROM fusion_outputs AS f WHERE f.user_id = person AND f.session_created_at < at AND f.session_created_at > at - interval '2160 hours'
-                ORDER BY f.session_created_at DESC, f.session_id DESC LIMIT 400) AS f
+          FROM (SELECT h.*, sum(h.outcome) OVER earlier AS n, sum(h.outcome * h.was_worse) OVER earlier AS worse
+                FROM (SELECT f.session_id, f.session_created_at, f.p_worse_fused, f.qc_overall, f.self_report, f.reported_energy, f.reported_stress, f.reported_comfort, f.reported_social,
+                             f.reported_sleep, 0 AS outcome, 0 AS was_worse
+                      FROM (SELECT f.* FROM fusion_outputs AS f WHERE f.user_id = person AND f.session_created_at < at AND f.session_created_at > at - interval '2160 hours'
+                            ORDER BY f.session_created_at DESC, f.session_id DESC LIMIT 400) AS f
+                      UNION ALL
+                      SELECT NULL, o.session_created_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, o.worse::int
+                      FROM session_outcomes AS o WHERE o.user_id = person AND o.session_created_at < at) AS h
+                WINDOW earlier AS (ORDER BY h.session_created_at, h.outcome ROWS UNBOUNDED PRECEDING)) AS f
+          WHERE f.outcome = 0
           UNION ALL
           SELECT 1000, 0, CASE WHEN usable THEN y END, report, factors[1], factors[2], factors[3], factors[4], factors[5]) AS h;
+    settling := greatest(0, 5 - combined_n + cardinality(past.y) - CASE WHEN usable THEN 1 ELSE 0 END);
+    past.before_week := greatest(past.before_week, settling);
+    past.before_month := greatest(past.before_month, settling);
     windows := ARRAY[bench.trend(past.days[past.before_week + 1:], past.y[past.before_week + 1:]), bench.trend(past.days[past.before_month + 1:], past.y[past.before_month + 1:]),
-        bench.trend(past.days, past.y)];
-    cusum_limit := coalesce(bench.decline_limit(past.y), 7);
+        bench.trend(past.days[settling + 1:], past.y[settling + 1:])];
+    cusum_limit := coalesce(bench.decline_limit(past.y[settling + 1:]), 7);
     SELECT coalesce(jsonb_agg(jsonb_build_object('factor', name, 'correlation', r, 'confidence', 1 - adjusted, 'n', n, 'effective_n', worth, 'p', chance, 'p_adjusted', adjusted) ORDER BY i), '[]')
     INTO correlations
     FROM (SELECT *, least(1, min(chance * many / rank) OVER (ORDER BY rank DESC)) AS adjusted
@@ -469,9 +489,6 @@ BEGIN
     SELECT min(f.session_created_at) AS first, max(f.session_created_at) AS last INTO compared FROM fusion_outputs AS f
     WHERE f.user_id = person AND f.session_created_at < at AND f.qc_overall <> 'insufficient';
     SELECT count(*) INTO before FROM (SELECT FROM fusion_outputs AS f WHERE f.user_id = person AND f.session_created_at < at LIMIT 5) AS few;
-    SELECT b.sample_count, b.mean, b.m2 INTO combined_n, combined_mean, combined_m2 FROM user_baselines AS b WHERE b.user_id = person AND b.metric_type = 'combined_wellness';
-    combined_n := coalesce(combined_n, 0);
-    combined_sd := CASE WHEN combined_n >= 2 THEN sqrt(combined_m2 / (combined_n - 1)) END;
     IF combined_n >= 3 AND combined_sd > 0 THEN
         deviation := (y - combined_mean) / (combined_sd * sqrt((combined_n + 1) / combined_n));
         deviation_p := bench.student_two_sided(deviation, combined_n::int - 1);

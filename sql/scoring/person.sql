@@ -4,7 +4,7 @@
 -- Its columns follow those of documents.sql.
 SELECT b.names, b.n, b.mean, b.m2, b.sum_w2, b.last_observed_at,
        c.modalities, c.a, c.b, c.var_a, c.cov, c.var_b, c.own_logit,
-       o.n AS outcomes, o.worse,
+       o.n AS outcomes, o.worse, o.times AS outcome_times, o.recent AS recent_worse,
        l.score_smoothed, l.smoothed_variance, l.session_created_at, l.decline_watch,
        m.types, m.n AS metric_n, m.mean AS metric_mean, m.m2 AS metric_m2,
        e.sessions_before,
@@ -20,8 +20,11 @@ FROM (SELECT array_agg(x.feature_name) AS names, array_agg(x.n) AS n, array_agg(
       FROM @extschema@.user_feature_baselines AS x
       WHERE x.user_id = @person@ AND x.n > 0) AS b
 CROSS JOIN (@calibrations@) AS c
-CROSS JOIN (SELECT count(*) AS n, count(*) FILTER (WHERE x.worse) AS worse
-            FROM @extschema@.session_outcomes AS x WHERE x.user_id = @person@ AND x.session_created_at < @before@) AS o
+-- Those as old as the history below one by one: what the own rate was before each session of it.
+CROSS JOIN (SELECT count(*) FILTER (WHERE NOT x.recent) AS n, count(*) FILTER (WHERE NOT x.recent AND x.worse) AS worse,
+                   array_agg(x.session_created_at) FILTER (WHERE x.recent) AS times, array_agg(x.worse) FILTER (WHERE x.recent) AS recent
+            FROM (SELECT x.session_created_at, x.worse, x.session_created_at > @before@ - interval '2160 hours' AS recent
+                  FROM @extschema@.session_outcomes AS x WHERE x.user_id = @person@ AND x.session_created_at < @before@) AS x) AS o
 CROSS JOIN (SELECT array_agg(x.metric_type) AS types, array_agg(x.sample_count) AS n, array_agg(x.mean) AS mean, array_agg(x.m2) AS m2
             FROM @extschema@.user_baselines AS x WHERE x.user_id = @person@) AS m
 -- Only whether there are fewer than five matters.

@@ -1,11 +1,11 @@
 -- Many scores, as the parameters of store.sql: an array each. What is an array itself comes end to end
--- ($34: the z of all features, $43: four numbers of the watch), or as text.
+-- ($34: the z of all features, $43: five numbers of the watch), or as text.
 MATERIALIZED (SELECT
     x.session_id, x.user_id, x.session_created_at, x.p_worse_fused, x.p_worse_text, x.p_worse_audio, x.p_worse_visual, x.p_worse_passive, x.score,
     x.score_smoothed, x.smoothed_variance, x.uncertainty, x.qc_overall, x.drivers, x.model_version, x.raw_text, x.raw_audio, x.raw_visual, x.raw_passive,
     $34[(x.place - 1) * (cardinality($34::float8[]) / cardinality($15)) + 1 : x.place * (cardinality($34) / cardinality($15))] AS feature_z,
     x.arrived_modalities::text[], x.learnt_modalities::text[], x.self_report, x.reported_energy, x.reported_stress, x.reported_comfort,
-    x.reported_social, x.reported_sleep, $43[x.place * 4 - 3 : x.place * 4] AS decline_watch, x.combined_score, x.baseline_deviation,
+    x.reported_social, x.reported_sleep, $43[x.place * 5 - 4 : x.place * 5] AS decline_watch, x.combined_score, x.baseline_deviation,
     x.is_baseline_session, x.baseline_n, x.baseline_mean, x.baseline_m2, x.baseline_comparison, x.trend_analysis, x.outcome,
     x.personal_weights::float4[]
     FROM unnest(

@@ -15,7 +15,7 @@ SELECT is((SELECT bool_and(mm_validate_json('baseline_comparison', 'baseline_com
 
 -- A first session has nothing to be compared with
 SELECT is((SELECT document - 'slope' - 'trend_p' - 'sd' - 'mean' FROM compared WHERE number = 1),
-    '{"deviation": 0, "significance": "low", "trend": "stable", "confidence_level": 0, "p": null, "n": 0, "trend_n": 1,
+    '{"deviation": 0, "significance": "low", "trend": "stable", "confidence_level": 0, "p": null, "n": 0, "trend_n": 0,
       "comparison_period": {"start_date": "2025-01-06", "end_date": "2025-01-06", "session_count": 0}}'::jsonb, 'says so by p and n');
 
 -- With a baseline of three or more, the figures are those of the columns

@@ -22,7 +22,7 @@ SELECT matches(mm_explain_session(:'first'), 'too few earlier scores', 'a first 
 SELECT matches(mm_explain_session(:'first'), 'until there is more of this person''s own to compare with, general figures stand in', 'and what it is held against');
 SELECT matches(mm_explain_session(pg_temp.session_id(1, 21)), 'whose 20 earlier sessions average \d+\.', 'the usual of three weeks before is none to warn of');
 SELECT matches(mm_explain_session(pg_temp.session_id(1, 8)), 'whose 7 earlier sessions average \d+, which are few to go by', 'few sessions are called few');
-SELECT matches(mm_explain_session(pg_temp.session_id(1, 15)), 'declining, which in a person''s first weeks may only be the comparison settling', 'and a direction of the first weeks what it may be');
+SELECT matches(mm_explain_session(pg_temp.session_id(1, 20)), 'declining, which in a person''s first weeks may only be the comparison settling', 'and a direction of the first weeks what it may be');
 SELECT is((SELECT count(*) FROM fusion_outputs WHERE regexp_count(mm_explain_session(session_id), '\.( |$)') NOT BETWEEN 3 AND 6), 0::bigint, 'every session');
 
 -- Who may hear it

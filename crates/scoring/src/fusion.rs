@@ -5,8 +5,9 @@
 //! Clemen & Winkler 1985 (dependent experts).
 
 use crate::model::FusionSpec;
-use crate::numeric::{clip, clip_logit, days_between, finite};
+use crate::numeric::{clip, clip_logit, days_between, finite, logit};
 use crate::posterior::Posterior;
+use std::iter::Peekable;
 
 /// Outcomes known of a person before a session: all of them, and what is left of them where the
 /// recent ones count once more.
@@ -58,6 +59,18 @@ pub struct OwnRate {
 }
 
 impl OwnRate {
+    /// Of outcomes whose age does not matter.
+    pub fn counted(n: f64, worse: f64) -> OwnRate {
+        OwnRate {
+            outcomes: Outcomes {
+                n,
+                worse,
+                ..Outcomes::default()
+            },
+            at_us: None,
+        }
+    }
+
     /// Takes in an outcome, not older than those before it.
     pub fn observe(&mut self, at_us: i64, worse: bool, fusion: &FusionSpec) {
         self.outcomes = self.before(at_us, fusion);
@@ -87,6 +100,39 @@ impl OwnRate {
             recent_n: self.outcomes.recent_n * recent,
             recent_worse: self.outcomes.recent_worse * recent,
         }
+    }
+}
+
+/// The own rate as it went from time to time.
+pub struct OwnRates<'a> {
+    rate: OwnRate,
+    later: Peekable<std::vec::IntoIter<(i64, bool)>>,
+    fusion: &'a FusionSpec,
+}
+
+impl<'a> OwnRates<'a> {
+    /// `later` are the outcomes after those of `rate`, as (µs, worse).
+    pub fn new(rate: OwnRate, mut later: Vec<(i64, bool)>, fusion: &'a FusionSpec) -> Self {
+        later.sort_unstable_by_key(|(at_us, _)| *at_us);
+        OwnRates {
+            rate,
+            later: later.into_iter().peekable(),
+            fusion,
+        }
+    }
+
+    /// With the outcomes of earlier sessions; times must not go back.
+    pub fn before(&mut self, at_us: i64) -> OwnRate {
+        while let Some((then_us, worse)) = self.later.next_if(|(then_us, _)| *then_us < at_us) {
+            self.rate.observe(then_us, worse, self.fusion);
+        }
+        self.rate
+    }
+
+    /// l_u at that time.
+    pub fn logit_before(&mut self, at_us: i64) -> f64 {
+        let outcomes = self.before(at_us).before(at_us, self.fusion);
+        logit(outcomes.worse_rate(self.fusion))
     }
 }
 

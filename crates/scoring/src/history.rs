@@ -1,6 +1,6 @@
 //! What of a person's earlier sessions a reading looks back on.
 
-use crate::numeric::MICROSECONDS_PER_DAY;
+use crate::numeric::{logit, MICROSECONDS_PER_DAY};
 use crate::person::{Mood, FACTORS};
 
 /// The long term of a trend, in days: nothing older is read.
@@ -13,9 +13,10 @@ pub const HISTORY_SESSIONS: usize = 400;
 pub struct Past {
     /// µs since 2000-01-01 UTC.
     pub at_us: i64,
-    /// 100·(1 − p_worse_fused), unrounded; `None` where the quality was insufficient: such a
-    /// session stands at the person's own rate and would only feign steadiness.
-    pub y: Option<f64>,
+    /// What the evidence added to the log-odds of the person's own rate, L − l_u; `None` where the
+    /// quality was insufficient: such a session stands at the own rate and would only feign
+    /// steadiness.
+    pub departure: Option<f64>,
     /// Composite of the self-report, 1..10.
     pub report: Option<f64>,
     /// The figures of the self-report, in the order of [`FACTORS`].
@@ -23,14 +24,19 @@ pub struct Past {
 }
 
 impl Past {
-    pub fn new(at_us: i64, y: Option<f64>, mood: Option<Mood>) -> Past {
+    pub fn new(at_us: i64, departure: Option<f64>, mood: Option<Mood>) -> Past {
         Past {
             at_us,
-            y,
+            departure,
             report: mood.and_then(|mood| mood.composite()),
             factors: mood.map_or([None; FACTORS.len()], |mood| mood.factors()),
         }
     }
+}
+
+/// L − l_u of a probability and the log-odds of the own rate that it started from.
+pub fn departure(p_worse_fused: f64, own_logit: f64) -> f64 {
+    logit(p_worse_fused) - own_logit
 }
 
 /// Whether a time is within the last `days` days. The border is out, so that a week of daily

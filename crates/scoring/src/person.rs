@@ -10,7 +10,6 @@ use crate::modality::{AssessmentType, Modality};
 use crate::model::Model;
 use crate::numeric::{clip, MICROSECONDS_PER_DAY};
 use crate::personal::OwnWeights;
-use crate::quality::Qc;
 use crate::session::Scored;
 use crate::smoothing::Smoothed;
 use serde_json::Value;
@@ -34,11 +33,17 @@ pub struct Person {
     pub sessions_before: u64,
     /// Earlier fused sessions, ascending; what [`recent`] leaves out is not looked at.
     pub history: Vec<Past>,
-    /// The watch for a decline, after the latest earlier fused session.
+    /// The watch for a decline, on the log-odds that the evidence took from *worse*, after the latest
+    /// earlier fused session.
     pub watch: Watch,
     /// Times of the first and the last earlier session of sufficient quality.
     pub compared: Option<(i64, i64)>,
 }
+
+/// A session counts towards the first picture of a person while fewer than this many came before. It
+/// is held against general figures mostly, and scores move as these give way to the person's own:
+/// trends and the watch leave such sessions out.
+pub const BASELINE_SESSIONS: usize = 5;
 
 /// Days of self-reports that mood stability looks back.
 pub const REPORT_DAYS: f64 = 30.0;
@@ -71,12 +76,11 @@ impl Person {
             at_us: session.at_us,
         });
         self.sessions_before += 1;
-        let y =
-            (scored.qc_overall != Qc::Insufficient).then_some(100.0 * (1.0 - scored.p_worse_fused));
-        self.history.push(Past::new(session.at_us, y, session.mood));
+        self.history
+            .push(Past::new(session.at_us, scored.departure(), session.mood));
         self.history = recent(&self.history, session.at_us).to_vec();
         self.watch = scored.watch;
-        if y.is_some() {
+        if scored.departure().is_some() {
             let first = self.compared.map_or(session.at_us, |(first, _)| first);
             self.compared = Some((first, session.at_us));
         }

@@ -8,17 +8,17 @@ use crate::drivers::{
 };
 use crate::evidence::probability;
 use crate::fusion::{fuse, Fused};
-use crate::history::{recent, Past};
+use crate::history::{departure, recent, Past};
 use crate::kept::Kept;
 use crate::learning::learn;
 use crate::modality::Modality;
 use crate::model::Model;
 use crate::numeric::{finite, logit};
-use crate::person::{Metric, Person, Session};
+use crate::person::{Metric, Person, Session, BASELINE_SESSIONS};
 use crate::quality::{assess, median, Qc};
 use crate::reading::{read_features, weigh, Evidence, Known};
 use crate::smoothing::{score_variance, step};
-use crate::trend_analysis::{analyse, TrendAnalysis};
+use crate::trend_analysis::{analyse, Seen, TrendAnalysis};
 use crate::uncertainty::{budget, coverage, Uncertainty};
 
 /// The result of a session, and what it changes in the person.
@@ -30,6 +30,8 @@ pub struct Scored {
     pub p_worse: [Option<f64>; 4],
     /// 1e−6..1 − 1e−6.
     pub p_worse_fused: f64,
+    /// l_u: log-odds of the person's own rate.
+    pub own_logit: f64,
     /// 0..100, higher is better.
     pub score: i32,
     pub score_smoothed: f64,
@@ -65,10 +67,15 @@ pub struct Scored {
     pub trend_analysis: TrendAnalysis,
 }
 
-/// A session counts towards the first picture of a person while fewer than this many came before.
-const BASELINE_SESSIONS: u64 = 5;
 /// A deviation needs this many earlier scores.
 const DEVIATION_MIN_N: f64 = 3.0;
+
+impl Scored {
+    /// As the person's history keeps it.
+    pub fn departure(&self) -> Option<f64> {
+        (self.qc_overall != Qc::Insufficient).then(|| departure(self.p_worse_fused, self.own_logit))
+    }
+}
 
 /// Scores a session. Total: finite input gives finite output.
 ///
@@ -149,13 +156,16 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
     };
 
     let usable = qc_overall != Qc::Insufficient;
-    let watch = if usable {
-        person.watch.next(y)
-    } else {
-        person.watch
+    let departure = usable.then(|| departure(p_worse_fused, own_logit));
+    let now = Past::new(session.at_us, departure, session.mood);
+    let seen = Seen {
+        earlier: recent(&person.history, session.at_us),
+        now: &now,
+        before: learning.combined_before.n as usize,
+        own_logit,
     };
-    let now = Past::new(session.at_us, usable.then_some(y), session.mood);
-    let trend_analysis = analyse(recent(&person.history, session.at_us), &now, &watch);
+    let watch = seen.watch(person.watch);
+    let trend_analysis = analyse(&seen, &watch);
     let baseline_deviation = deviation(y, &learning.combined_before);
     let baseline_comparison = compare(
         baseline_deviation,
@@ -169,6 +179,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         raw,
         p_worse,
         p_worse_fused,
+        own_logit,
         // y is within 0..100, so the conversion neither saturates nor loses anything.
         score: y.round() as i32,
         score_smoothed: smoothed.level,
@@ -185,7 +196,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         combined_before: learning.combined_before,
         combined_score: y.round(),
         baseline_deviation,
-        is_baseline_session: person.sessions_before < BASELINE_SESSIONS,
+        is_baseline_session: person.sessions_before < BASELINE_SESSIONS as u64,
         self_report: now.report,
         watch,
         baseline_comparison,

@@ -3,9 +3,9 @@
 use crate::change::{decline_limit, Watch};
 use crate::correlation::{associate, benjamini_hochberg, MIN_PAIRS};
 use crate::history::{is_within, Past, HISTORY_DAYS};
-use crate::numeric::{finite, MICROSECONDS_PER_DAY};
+use crate::numeric::{finite, sigmoid, MICROSECONDS_PER_DAY};
 use crate::patterns::patterns;
-use crate::person::FACTORS;
+use crate::person::{BASELINE_SESSIONS, FACTORS};
 use crate::trend::{trend, Direction};
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub struct Windows {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Window {
     pub days: i64,
-    /// Sessions of sufficient quality, this one included.
+    /// Sessions of sufficient quality beyond the baseline sessions, this one included.
     pub n: usize,
     /// Score points per day (Theil–Sen) with Sen's 95 % interval.
     pub slope: Option<f64>,
@@ -109,14 +109,51 @@ impl Window {
     }
 }
 
-/// `earlier` is ascending and bounded as [`crate::history::recent`] does it; `watch` has seen this
-/// session.
-pub fn analyse(earlier: &[Past], now: &Past, watch: &Watch) -> TrendAnalysis {
-    let sessions: Vec<(&Past, f64)> = earlier
-        .iter()
-        .chain([now])
-        .filter_map(|past| Some((past, past.y?)))
-        .collect();
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Ascending, and bounded as [`crate::history::recent`] does it.
+    pub earlier: &'a [Past],
+    pub now: &'a Past,
+    /// How many earlier sessions of sufficient quality there are in all.
+    pub before: usize,
+    /// Log-odds of the person's own rate as it is known now.
+    pub own_logit: f64,
+}
+
+impl<'a> Seen<'a> {
+    /// The watch after this session.
+    pub fn watch(&self, before: Watch) -> Watch {
+        match self.now.departure {
+            // A fall of the score is a rise of the log-odds of worse.
+            Some(departure) if self.before >= BASELINE_SESSIONS => before.next(-departure),
+            _ => before,
+        }
+    }
+
+    /// Sessions of sufficient quality, with the score that each would have had at the own rate of now:
+    /// what is learnt of that rate is no change in the person.
+    fn sessions(&self) -> Vec<(&'a Past, f64)> {
+        self.earlier
+            .iter()
+            .chain([self.now])
+            .filter_map(|past| Some((past, past.departure?)))
+            .map(|(past, departure)| (past, 100.0 * sigmoid(-(self.own_logit + departure))))
+            .collect()
+    }
+
+    /// How many of these are baseline sessions.
+    fn settling(&self) -> usize {
+        let usable = self.earlier.iter().filter(|p| p.departure.is_some());
+        BASELINE_SESSIONS.saturating_sub(self.before.saturating_sub(usable.count()))
+    }
+}
+
+/// `watch` has seen this session.
+pub fn analyse(seen: &Seen<'_>, watch: &Watch) -> TrendAnalysis {
+    let now = seen.now;
+    let all = seen.sessions();
+    let sessions = all.get(seen.settling()..).unwrap_or_default();
     let times: Vec<i64> = sessions.iter().map(|(past, _)| past.at_us).collect();
     // Days from now: the origin does not matter to a trend, and these are exact enough.
     let points: Vec<(f64, f64)> = sessions
@@ -140,8 +177,8 @@ pub fn analyse(earlier: &[Past], now: &Past, watch: &Watch) -> TrendAnalysis {
         short_term: windows.short_term.direction.as_str(),
         medium_term: windows.medium_term.direction.as_str(),
         long_term: windows.long_term.direction.as_str(),
-        patterns: patterns(&sessions, &alarm),
-        correlations: correlations(&sessions),
+        patterns: patterns(sessions, &alarm),
+        correlations: correlations(&all),
         windows,
         alarm,
     }

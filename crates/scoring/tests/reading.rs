@@ -7,8 +7,10 @@ mod random;
 use mindmeasure_scoring::change::{decline, decline_limit, Watch, CUSUM_H};
 use mindmeasure_scoring::comparison::compare;
 use mindmeasure_scoring::history::{recent, HISTORY_SESSIONS};
+use mindmeasure_scoring::numeric::logit;
+use mindmeasure_scoring::person::BASELINE_SESSIONS;
 use mindmeasure_scoring::trend::Direction;
-use mindmeasure_scoring::trend_analysis::analyse;
+use mindmeasure_scoring::trend_analysis::{analyse, Seen};
 use mindmeasure_scoring::{Baseline, Mood, Past, TrendAnalysis};
 use random::Random;
 
@@ -17,8 +19,13 @@ const DAY_US: i64 = 86_400_000_000;
 /// Daily sessions with these scores and reports, the last one now.
 fn daily(scores: &[f64], mood: impl Fn(usize) -> Option<Mood>) -> Vec<Past> {
     (0..scores.len())
-        .map(|i| Past::new(i as i64 * DAY_US, Some(scores[i]), mood(i)))
+        .map(|i| Past::new(i as i64 * DAY_US, Some(scored(scores[i])), mood(i)))
         .collect()
+}
+
+/// The departure of a score at an own rate of one half.
+fn scored(score: f64) -> f64 {
+    logit(1.0 - score / 100.0)
 }
 
 /// The reading of the last of them.
@@ -26,9 +33,21 @@ fn read(sessions: &[Past]) -> TrendAnalysis {
     let (now, earlier) = sessions.split_last().unwrap();
     let watch = sessions
         .iter()
-        .filter_map(|past| past.y)
-        .fold(Watch::default(), Watch::next);
-    analyse(recent(earlier, now.at_us), now, &watch)
+        .filter_map(|past| past.departure)
+        .fold(Watch::default(), |watch, departure| watch.next(-departure));
+    analyse(&seen(earlier, now, BASELINE_SESSIONS), &watch)
+}
+
+/// With so many sessions before the earlier ones.
+fn seen<'a>(earlier: &'a [Past], now: &'a Past, older: usize) -> Seen<'a> {
+    let earlier = recent(earlier, now.at_us);
+    let usable = earlier.iter().filter(|past| past.departure.is_some());
+    Seen {
+        earlier,
+        now,
+        before: older + usable.count(),
+        own_logit: 0.0,
+    }
 }
 
 fn noise(random: &mut Random, n: usize, sd: f64, slope_per_day: f64) -> Vec<f64> {
@@ -298,7 +317,7 @@ fn a_session_that_measured_nothing_does_not_count() {
 
 #[test]
 fn only_the_last_ninety_days_and_four_hundred_sessions_are_looked_at() {
-    let at = |us| Past::new(us, Some(50.0), None);
+    let at = |us| Past::new(us, Some(0.0), None);
     let history: Vec<Past> = (0..1000).map(|day| at(day * DAY_US)).collect();
     assert_eq!(
         recent(&history, 1000 * DAY_US).first().map(|p| p.at_us),
@@ -320,7 +339,7 @@ fn ninety_daily_sessions_take_this_long() {
             .map(|i| {
                 Past::new(
                     i as i64 * 90 * DAY_US / n as i64,
-                    Some(scores[i]),
+                    Some(scored(scores[i])),
                     Some(mood[i]),
                 )
             })
@@ -329,7 +348,7 @@ fn ninety_daily_sessions_take_this_long() {
         let (now, earlier) = sessions.split_last().unwrap();
         let started = std::time::Instant::now();
         for _ in 0..20 {
-            std::hint::black_box(analyse(earlier, now, &watch));
+            std::hint::black_box(analyse(&seen(earlier, now, BASELINE_SESSIONS), &watch));
         }
         println!("{n} sessions: {:?} a reading", started.elapsed() / 20);
     }

@@ -5,7 +5,8 @@ mod refresh;
 mod world;
 
 use mindmeasure_scoring::fusion::fuse;
-use mindmeasure_scoring::model::{uniform_correlation, BaselineSpec};
+use mindmeasure_scoring::history::departure;
+use mindmeasure_scoring::model::{uniform_correlation, BaselineSpec, FusionSpec};
 use mindmeasure_scoring::numeric::*;
 use mindmeasure_scoring::*;
 use proptest::prelude::*;
@@ -203,6 +204,7 @@ struct Database {
     sessions: u64,
     /// Time, p_worse_fused where the quality sufficed, self-report.
     history: Vec<(i64, Option<String>, Option<Mood>)>,
+    fusion: FusionSpec,
     watch: [String; 4],
 }
 
@@ -240,6 +242,7 @@ impl Database {
             smoothed: None,
             sessions: 0,
             history: Vec::new(),
+            fusion: model.fusion.clone(),
             watch: [0.0; 4].map(text),
         }
     }
@@ -266,10 +269,9 @@ impl Database {
                 .history
                 .iter()
                 .map(|(at, p, mood)| {
-                    let y = p
-                        .as_ref()
-                        .map(|p| 100.0 * (1.0 - p.parse::<f64>().unwrap()));
-                    Past::new(*at, y, *mood)
+                    let own_logit = logit(Outcomes::default().worse_rate(&self.fusion));
+                    let departure = p.as_ref().map(|p| departure(p.parse().unwrap(), own_logit));
+                    Past::new(*at, departure, *mood)
                 })
                 .collect(),
             watch: {

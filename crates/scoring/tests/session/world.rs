@@ -162,9 +162,9 @@ fn any_calibration() -> BoxedStrategy<Calibration> {
 }
 
 fn any_past() -> BoxedStrategy<Past> {
-    let y = proptest::option::weighted(0.8, 0.0..=100.0_f64);
-    (0..400 * DAY_US, y, mood())
-        .prop_map(|(at_us, y, mood)| Past::new(at_us, y, mood))
+    let departure = proptest::option::weighted(0.8, -28.0..=28.0_f64);
+    (0..400 * DAY_US, departure, mood())
+        .prop_map(|(at_us, departure, mood)| Past::new(at_us, departure, mood))
         .boxed()
 }
 

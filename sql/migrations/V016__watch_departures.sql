@@ -1,0 +1,2 @@
+-- Trends and the watch for a decline leave the own rate out -----------------------------
+COMMENT ON COLUMN @extschema@.fusion_outputs.decline_watch IS 'State of the watch for a decline after this session: n, mean and m2 of how far the evidence of usable sessions beyond the first five took the log-odds of worse below those of the own rate, the one-sided CUSUM of a fall in own standard deviations, and the log-odds of the own rate that this session was scored with. Four numbers: written before 1.1.0, about scores; the watch begins anew after them.';
