@@ -31,7 +31,7 @@ CROSS JOIN (SELECT array_agg(x.metric_type) AS types, array_agg(x.sample_count) 
 CROSS JOIN (SELECT count(*) AS sessions_before
             FROM (SELECT FROM @extschema@.fusion_outputs AS x
                   WHERE x.user_id = @person@ AND x.session_created_at < @before@ LIMIT 5) AS few) AS e
--- The last ninety days, at most 400 sessions, newest first: crates/scoring/src/history.rs.
+-- The last ninety days, at most 400 sessions, newest first: crates/scoring/src/trends/history.rs.
 CROSS JOIN (SELECT array_agg(x.session_created_at) AS times, array_agg(x.p_worse_fused) AS p_worse,
                    array_agg(x.qc_overall <> 'insufficient') AS usable,
                    array_agg(x.reported_energy) AS energy, array_agg(x.reported_stress) AS stress,
@@ -45,7 +45,7 @@ CROSS JOIN (SELECT array_agg(x.session_created_at) AS times, array_agg(x.p_worse
 CROSS JOIN (SELECT min(x.session_created_at) AS first, max(x.session_created_at) AS last
             FROM @extschema@.fusion_outputs AS x
             WHERE x.user_id = @person@ AND x.session_created_at < @before@ AND x.qc_overall <> 'insufficient') AS p
--- All self-reports before, newest first: what derives an outcome (crates/scoring/src/outcome.rs).
+-- All self-reports before, newest first: what derives an outcome (crates/scoring/src/score/outcome.rs).
 CROSS JOIN (SELECT array_agg(x.self_report) AS reports
             FROM (SELECT x.self_report
                   FROM @extschema@.fusion_outputs AS x

@@ -4,42 +4,25 @@
 //! specification, and the same input gives the same bits.
 #![forbid(unsafe_code)]
 
-pub mod baseline;
-pub mod calendar;
-pub mod change;
-pub mod comparison;
-pub mod correlation;
-pub mod distribution;
-pub mod document;
-pub mod drivers;
-pub mod evidence;
-pub mod explanation;
-pub mod features;
-pub mod fusion;
-pub mod history;
-pub mod kept;
-mod learning;
-pub mod modality;
-pub mod model;
-pub mod numeric;
-pub mod outcome;
-pub mod patterns;
-pub mod person;
-pub mod personal;
-pub mod platt;
+mod explain;
 pub mod population;
-pub mod posterior;
-pub mod quality;
-pub mod questionnaire;
-mod reading;
-pub mod report;
-pub mod session;
-pub mod smoothing;
-mod spec;
-pub mod trend;
-pub mod trend_analysis;
-pub mod uncertainty;
-pub mod words;
+mod score;
+mod specification;
+mod statistics;
+mod trends;
+
+pub use explain::{explanation, questionnaire, report, words};
+pub use score::{
+    baseline, drivers, evidence, fusion, kept, outcome, person, personal, quality, session,
+    smoothing, uncertainty,
+};
+use score::{learning, reading};
+use specification::spec;
+pub use specification::{document, features, modality, model};
+pub use statistics::{distribution, numeric, platt, posterior};
+pub use trends::{
+    calendar, change, comparison, correlation, history, patterns, trend, trend_analysis,
+};
 
 pub use baseline::Baseline;
 pub use change::Watch;

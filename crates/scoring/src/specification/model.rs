@@ -331,7 +331,7 @@ pub struct SpecError {
 impl Model {
     /// The specification installed as v1.0.
     pub fn builtin_json() -> &'static str {
-        include_str!("../models/v1.0.json")
+        include_str!("../../models/v1.0.json")
     }
 
     /// Reads and checks a specification.
