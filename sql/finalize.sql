@@ -117,9 +117,12 @@ TO mindmeasure_owner, mindmeasure_system;
 -- Called by those above, as the owner.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
+    @extschema@.mm_time_bounds(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),
+    @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz),
+    @extschema@.mm_hold_session_keys(),
     @extschema@.mm_retention_time(regclass, text),
     @extschema@.mm_retention_due(text, text, text[]),
     @extschema@.mm_close_table(regclass),
@@ -167,6 +170,8 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
     'Part of the triggers on what belongs to a person: waits until an erasure, restore or import of the person ends, keeps one from beginning until the transaction ends, and says whether the person may have rows, that is, has not been erased.';
+COMMENT ON FUNCTION @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks, without a statement; returns how many. What others hold is left. NULL where it takes a statement: somebody is deleting session_keys, or an application''s own trigger or foreign key watches the rows. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
     'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS

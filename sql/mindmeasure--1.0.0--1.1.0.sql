@@ -1,6 +1,95 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
+CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    opened jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
+        -- A JSON null may be NULL or a document: neither is sealed.
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN opened;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
+    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
+
+CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    sealed jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    IF NOT @extschema@.mm_encryption_on() THEN
+        RETURN row_data;
+    END IF;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
+            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
+                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
+    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
+
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+
 CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
@@ -19,145 +108,6 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
     'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_register_session_key';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_fill_owner';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
-    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together.
-    batch_size CONSTANT integer := 200;
-    people CURSOR FOR
-        SELECT r.user_id,
-               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
-               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
-               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
-        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
-        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
-    person record;
-    room integer;
-    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
-    sessions uuid[];
-    persons uuid[];
-    times timestamptz[];
-    refreshes boolean[];
-    together record;
-    one record;
-    left_over uuid[];
-    done integer;
-    scored bigint := 0;
-    taken integer := 0;
-    state text;
-    reason text;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF max_sessions IS NULL OR max_sessions < 1 THEN
-        RAISE EXCEPTION 'max_sessions: must be 1 or more'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
-    END IF;
-    OPEN people;
-    WHILE taken < max_sessions LOOP
-        sessions := '{}';
-        persons := '{}';
-        times := '{}';
-        refreshes := '{}';
-        LOOP
-            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
-            EXIT WHEN room <= 0;
-            FETCH people INTO person;
-            EXIT WHEN NOT FOUND;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-            -- All of a person's at once, up to what was asked for.
-            room := max_sessions - taken - cardinality(sessions);
-            sessions := sessions || person.sessions[1:room];
-            times := times || person.times[1:room];
-            refreshes := refreshes || person.refreshes[1:room];
-            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
-        END LOOP;
-        EXIT WHEN sessions = '{}';
-
-        -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it.
-        WITH held AS MATERIALIZED (
-            SELECT s.id, s.status
-            FROM unnest(sessions, times) AS w (id, at)
-            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
-            FOR UPDATE OF s SKIP LOCKED
-        ), seen AS (
-            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
-            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
-            LEFT JOIN held AS h ON h.id = w.id
-        ), ready AS (
-            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
-            FROM seen AS s
-            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
-        )
-        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
-               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
-               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
-               array_agg(r.id ORDER BY r.place) AS all_sessions,
-               array_agg(r.at ORDER BY r.place) AS all_times,
-               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
-               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
-        INTO together
-        FROM ready AS r;
-
-        left_over := '{}';
-        IF together.sessions IS NOT NULL THEN
-            BEGIN
-                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
-            EXCEPTION WHEN OTHERS THEN
-                -- One of them; which one is found out below.
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
-                left_over := together.sessions;
-            END;
-            done := cardinality(together.sessions) - cardinality(left_over);
-            scored := scored + done;
-            taken := taken + done;
-        END IF;
-
-        FOR one IN
-            SELECT w.id AS session_id, w.at AS created_at, w.refresh
-            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
-            WHERE w.id = ANY (left_over || together.mixed)
-            ORDER BY w.place
-        LOOP
-            BEGIN
-                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                scored := scored + 1;
-                taken := taken + 1;
-            EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                ELSE
-                    taken := taken + 1;
-                    UPDATE @extschema@.assessment_sessions AS s
-                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                END IF;
-            END;
-        END LOOP;
-    END LOOP;
-    CLOSE people;
-    RETURN scored;
-END;
-$$;
 
 CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -199,6 +149,32 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
     'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
+
+CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+    AS $$
+    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
+           CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
+           bound IS NULL
+    FROM pg_class AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
+    WHERE c.oid = partition AND c.relispartition
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
+    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
+    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
+    WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
+    ORDER BY 2 NULLS LAST
+    $$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -374,6 +350,354 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_record_new_rows';
+
+COMMENT ON FUNCTION @extschema@.mm_record_new_rows() IS
+    'Trigger, once an INSERT: writes into row_history which rows are new. Arguments: the key column, id or session_id; derived, where what the owner writes is derived unless it restores.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_record_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A value is written in one way, whatever the session that changes it prefers: it is compared later.
+    SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
+    AS $$
+BEGIN
+    -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.
+    CASE TG_OP || ' ' || TG_ARGV[0]
+    WHEN 'UPDATE id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'update', o.id, to_jsonb(o) FROM old_rows AS o;
+    WHEN 'DELETE id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.id, to_jsonb(o) FROM old_rows AS o;
+    -- session_outcomes. Derived ones come and go with the scores; a replay makes them anew.
+    WHEN 'UPDATE session_id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'update', o.session_id, to_jsonb(o) FROM old_rows AS o;
+    WHEN 'DELETE session_id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.session_id, to_jsonb(o) FROM old_rows AS o WHERE NOT o.derived;
+    END CASE;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_record_history() IS
+    'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- The seed's CHECK constraints hold as well; they cannot carry a hint.
+    IF NEW.status NOT IN ('pending', 'processing', 'completed', 'failed') THEN
+        RAISE EXCEPTION 'status: is not one of pending, processing, completed, failed'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_status_valid',
+                  HINT = 'Leave status out of the UPDATE: mm_fuse_session() completes a session.';
+    END IF;
+    IF NEW.assessment_type NOT IN ('full', 'quick', 'voice-only') THEN
+        RAISE EXCEPTION 'assessment_type: is not one of full, quick, voice-only'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_assessment_type_valid',
+                  HINT = 'Use full, quick or voice-only; left out it is full.';
+    END IF;
+    IF pg_has_role('mindmeasure_system', 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF (NEW.status = 'completed' AND OLD.status <> 'completed')
+       OR NEW.failure_reason IS DISTINCT FROM OLD.failure_reason THEN
+        RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'Call mm_fuse_session() with the session''s id: it scores and completes it.';
+    END IF;
+    IF OLD.status = 'completed' AND
+       (NEW.status, NEW.category, NEW.assessment_type, NEW.mood_before, NEW.text_data, NEW.audio_data, NEW.visual_data)
+       IS DISTINCT FROM
+       (OLD.status, OLD.category, OLD.assessment_type, OLD.mood_before, OLD.text_data, OLD.audio_data, OLD.visual_data) THEN
+        RAISE EXCEPTION 'status, category, assessment_type, mood_before, text_data, audio_data, visual_data: cannot change in a completed session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'A completed session takes mood_after and reflection_notes only. Start a new session for new answers.';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
+    'Trigger on assessment_sessions, before an UPDATE: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501). Of an INSERT mm_register_session_key() asks the like.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_register_session_key';
+
+COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
+    'Trigger on assessment_sessions: a new session is of a known kind (23514), and a user neither completes it nor chooses its times (42501); registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_fill_owner';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
+    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together.
+    batch_size CONSTANT integer := 200;
+    people CURSOR FOR
+        SELECT r.user_id,
+               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
+               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
+               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
+        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
+        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
+    person record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    one record;
+    left_over uuid[];
+    done integer;
+    scored bigint := 0;
+    taken integer := 0;
+    state text;
+    reason text;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF max_sessions IS NULL OR max_sessions < 1 THEN
+        RAISE EXCEPTION 'max_sessions: must be 1 or more'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
+    END IF;
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
+        LOOP
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
+            EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
+               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
+               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
+               array_agg(r.id ORDER BY r.place) AS all_sessions,
+               array_agg(r.at ORDER BY r.place) AS all_times,
+               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
+               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
+        INTO together
+        FROM ready AS r;
+
+        left_over := '{}';
+        IF together.sessions IS NOT NULL THEN
+            BEGIN
+                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
+            EXCEPTION WHEN OTHERS THEN
+                -- One of them; which one is found out below.
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
+                left_over := together.sessions;
+            END;
+            done := cardinality(together.sessions) - cardinality(left_over);
+            scored := scored + done;
+            taken := taken + done;
+        END IF;
+
+        FOR one IN
+            SELECT w.id AS session_id, w.at AS created_at, w.refresh
+            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
+            WHERE w.id = ANY (left_over || together.mixed)
+            ORDER BY w.place
+        LOOP
+            BEGIN
+                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                scored := scored + 1;
+                taken := taken + 1;
+            EXCEPTION WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                -- sessions cannot use up every batch.
+                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                ELSE
+                    taken := taken + 1;
+                    UPDATE @extschema@.assessment_sessions AS s
+                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                END IF;
+            END;
+        END LOOP;
+    END LOOP;
+    CLOSE people;
+    RETURN scored;
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    cutoff timestamptz;
+    total bigint;
+    leaves regclass[];
+    months regclass[];
+    month_rows bigint[];
+    leaf regclass;
+    month timestamptz;
+    block bigint;
+    blocks bigint;
+    step bigint;
+    batch bigint;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    moved := 0;
+    cutoff := @extschema@.mm_archive_cutoff(older_than);
+    PERFORM @extschema@.mm_archive_turn();
+    IF commits THEN
+        -- What came into the archive's DEFAULT partition goes into months of its own.
+        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
+        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
+        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            PERFORM @extschema@.mm_archive_turn();
+        END LOOP;
+    END IF;
+    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
+           array_agg(w.old_rows) FILTER (WHERE w.whole)
+    INTO total, leaves, months, month_rows
+    FROM @extschema@.mm_archive_work(cutoff) AS w;
+    IF total = 0 THEN
+        RETURN;
+    END IF;
+    IF commits THEN
+        -- Nor keep the locks of counting.
+        COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM @extschema@.mm_archive_turn();
+        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+    END IF;
+    -- Whole months last: without commits, their locks are held for the shortest time.
+    FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
+        IF leaf = ANY (months) THEN
+            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
+            IF batch IS NOT NULL THEN
+                moved := moved + batch;
+                PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+                IF commits THEN
+                    COMMIT;
+                    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_archive_turn();
+                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+                END IF;
+                CONTINUE;
+            END IF;
+        END IF;
+        -- A new month of the archive locks session_keys, which every new session needs, to the end of
+        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            IF commits THEN
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            END IF;
+        END LOOP;
+        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
+        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
+        SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
+        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
+        block := 0;
+        WHILE block < blocks LOOP
+            batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
+            block := block + step;
+            CONTINUE WHEN batch = 0;
+            moved := moved + batch;
+            PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+            IF commits THEN
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            END IF;
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    is_old boolean;
+BEGIN
+    FOR leaf, is_old, whole IN
+        WITH archived AS MATERIALIZED (
+            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
+        ), parts AS MATERIALIZED (
+            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
+        )
+        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
+               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
+        FROM parts AS p
+        UNION ALL
+        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
+    LOOP
+        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
+        INTO old_rows USING cutoff;
+        IF old_rows > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
+
+CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
+
+COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
+    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
+
 CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -389,25 +713,28 @@ BEGIN
     END IF;
     -- History and audit tell a move from a loss by this and by who does it.
     PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
-    -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
-    -- hold, session or key, is left for the next run. Deleted through the parent, so that
-    -- triggers see one table, flat or partitioned.
-    EXECUTE format($move$
-        WITH old AS MATERIALIZED (
-            SELECT s.id, s.user_id, s.created_at
-            FROM ONLY %1$s AS s
-            JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
-            WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
-            FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
-        ), moved AS (
-            DELETE FROM @extschema@.assessment_sessions AS s USING old
-            WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
-            RETURNING s.*
-        )
-        INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
-        $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
-    USING cutoff;
-    GET DIAGNOSTICS moved = ROW_COUNT;
+    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
+    IF moved IS NULL THEN
+        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
+        -- hold, session or key, is left for the next run. Deleted through the parent, so that
+        -- triggers see one table, flat or partitioned.
+        EXECUTE format($move$
+            WITH old AS MATERIALIZED (
+                SELECT s.id, s.user_id, s.created_at
+                FROM ONLY %1$s AS s
+                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
+                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
+                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
+            ), moved AS (
+                DELETE FROM @extschema@.assessment_sessions AS s USING old
+                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
+                RETURNING s.*
+            )
+            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
+            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
+        USING cutoff;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
     PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
     IF moved > 0 THEN
         PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
@@ -415,6 +742,9 @@ BEGIN
     RETURN moved;
 END;
 $$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -439,15 +769,17 @@ BEGIN
             -- Parents first, in the order in which readers and writers come.
             LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
             LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
-            SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.partition = leaf AND p.to_time <= cutoff;
-            IF NOT FOUND THEN
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
                 RETURN 0; -- somebody else has moved it
+            END IF;
+            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
+            IF bounds.to_time > cutoff THEN
+                RETURN NULL;
             END IF;
             new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
                 to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
                                                THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
-            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL OR EXISTS (
-                SELECT FROM @extschema@.mm_time_partitions(archive) AS a WHERE a.from_time < bounds.to_time AND a.to_time > bounds.from_time) THEN
+            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
                 RETURN NULL;
             END IF;
             EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
@@ -458,13 +790,12 @@ BEGIN
             EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
             EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
             -- Of no use there.
-            FOR item IN
-                SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index AS i
-                WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-                  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-            LOOP
+            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
+            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
+            IF item IS NOT NULL THEN
                 EXECUTE item;
-            END LOOP;
+            END IF;
             PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
             RETURN rows;
         EXCEPTION
@@ -485,228 +816,70 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM @extschema@.mm_start_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 1, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
-    PERFORM @extschema@.mm_check_for_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 2, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
-    PERFORM @extschema@.mm_partition_sessions();
-    PERFORM @extschema@.mm_progress('partition', 3, 3);
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
+CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
+    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
+                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    schema CONSTANT text := '@extschema@';
-    -- The parent is made under this name and then takes the table's.
-    parent CONSTANT text := schema || '.mm_partitioned_sessions';
-    base text;
-    first_name text;
-    has_rows boolean;
-    statement text;
-    before_swap text[] := '{}';
-    on_parent text[] := '{}';
-    after_swap text[] := '{}';
-    lowest timestamptz;
-    highest timestamptz;
-    item record;
+    policy record;
 BEGIN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
-    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
-        RETURN NULL;
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: retention is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
     END IF;
-    -- Again, under the lock.
-    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
-    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
-
-    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
-    SELECT m[1], m[2] INTO lowest, highest
-    FROM pg_constraint AS c
-    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
-    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
-    IF NOT FOUND THEN
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
-        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
-            INTO lowest, highest;
-        IF lowest IS NOT NULL THEN
-            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
-        END IF;
+    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
+        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give an array, e.g. ''{drop,redact}''.';
     END IF;
-    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
-
-    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
-    -- Indexes: on the parent under their names, on the partition under others.
-    FOR item IN
-        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
-               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
-               i.indisvalid AND NOT i.indisexclusion
-               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
-               row_number() OVER (ORDER BY c.relname) AS number
-        FROM pg_index AS i
-        JOIN pg_class AS c ON c.oid = i.indexrelid
-        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
-        WHERE i.indrelid = sessions
+    FOR policy IN
+        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
+        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
+        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
     LOOP
-        IF item.indisprimary THEN
-            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
-        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
-            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
-        ELSIF NOT item.can_move THEN
-            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
-                USING HINT = 'Across all partitions id is unique through session_keys.';
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+        -- It may come with a later version.
+        CONTINUE WHEN policy.id IS NULL;
+        task := policy.action || ' ' || policy.table_name;
+        action := policy.action;
+        relation := policy.id;
+        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
+        redacted_columns := policy.redacted_columns;
+        keep := policy.keep;
+        cutoff := now() - keep;
+        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
+        IF time_column IS NULL THEN
+            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
+        ELSIF action = 'archive' OR by_partition THEN
+            RETURN NEXT;
         ELSE
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
-            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
-                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
-                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
-                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
-            IF item.comment IS NOT NULL THEN
-                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
-            END IF;
+            FOR leaf, blocks, step IN
+                SELECT l.id, b.blocks, b.step
+                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
+                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
+                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
+            LOOP
+                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
+                INTO due USING cutoff;
+                IF due > 0 THEN
+                    RETURN NEXT;
+                END IF;
+            END LOOP;
         END IF;
     END LOOP;
-    -- Dropped before the index takes its place.
-    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
-    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
-    -- A check that has not been proven of the rows that are there is not asked of them now.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
-        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
-                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
-        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
-        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
-    LOOP
-        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
-    END LOOP;
-    -- Foreign keys of others into the table.
-    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
-        -- First of all: it stands on the old primary key.
-        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
-        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
-        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
-    END LOOP;
-    -- Triggers, in whatever state they are.
-    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
-        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
-        after_swap := after_swap || item.definition;
-        IF item.tgenabled <> 'O' THEN
-            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
-                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
-        END IF;
-        IF item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Its policies, and those of other tables that look into it.
-    FOR item IN
-        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
-               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
-               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
-        FROM pg_policy AS p
-        WHERE p.polrelid = sessions OR EXISTS (
-            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
-    LOOP
-        IF item.own THEN
-            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
-            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
-                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
-                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
-        ELSE
-            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
-        END IF;
-        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
-        IF item.own AND item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Views on it, and functions whose bodies are bound to it.
-    FOR item IN
-        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
-        FROM pg_depend AS d
-        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
-        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || item.definition;
-    END LOOP;
-    -- Grants on the table and on its columns.
-    FOR item IN
-        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
-        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
-              UNION ALL
-              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
-        CROSS JOIN LATERAL aclexplode(g.acl) AS a
-        WHERE a.grantee <> g.relowner
-    LOOP
-        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
-            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-    END LOOP;
-    -- Counters belong to the column that they count for.
-    FOR item IN
-        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
-        FROM pg_attribute AS a
-        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
-    LOOP
-        IF item.attidentity = '' THEN
-            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
-        ELSE
-            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
-            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
-            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
-        END IF;
-    END LOOP;
-    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
-    after_swap := after_swap || statement;
-    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
-    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
-        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
-    END IF;
-    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
-    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
-    PERFORM @extschema@.mm_close_table(parent::regclass);
-    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
-    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
-    PERFORM @extschema@.mm_close_table(sessions);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
-    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
-    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
-    IF has_rows THEN
-        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
-    END IF;
-    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
-    IF has_rows THEN
-        RETURN first_name;
-    END IF;
-    EXECUTE format('DROP TABLE %s', sessions);
-    RETURN NULL;
 END;
 $$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
+    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
+    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
+    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
+    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
+    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
+    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
+    $$;
 
 CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -791,6 +964,123 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    relation regclass;
+    granted bigint := 0;
+BEGIN
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
+    END IF;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1193,319 +1483,65 @@ $doctor$;
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
 
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
 
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
-
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
-    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
-                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    policy record;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: retention is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
-        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give an array, e.g. ''{drop,redact}''.';
-    END IF;
-    FOR policy IN
-        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
-        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
-        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
-    LOOP
-        -- It may come with a later version.
-        CONTINUE WHEN policy.id IS NULL;
-        task := policy.action || ' ' || policy.table_name;
-        action := policy.action;
-        relation := policy.id;
-        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
-        redacted_columns := policy.redacted_columns;
-        keep := policy.keep;
-        cutoff := now() - keep;
-        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
-        IF time_column IS NULL THEN
-            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
-        ELSIF action = 'archive' OR by_partition THEN
-            RETURN NEXT;
-        ELSE
-            FOR leaf, blocks, step IN
-                SELECT l.id, b.blocks, b.step
-                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
-                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
-                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
-            LOOP
-                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
-                INTO due USING cutoff;
-                IF due > 0 THEN
-                    RETURN NEXT;
-                END IF;
-            END LOOP;
-        END IF;
-    END LOOP;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
-    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
-    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
-    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
-    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
-    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
-    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
-    $$;
-
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    name text;
-    batch record;
-    after uuid;
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
     done bigint := 0;
-    total bigint;
+    met bigint;
 BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
         LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
             END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
+            END IF;
         END LOOP;
     END LOOP;
-END;
-$$;
-
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
-
-CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_record_new_rows';
-
-COMMENT ON FUNCTION @extschema@.mm_record_new_rows() IS
-    'Trigger, once an INSERT: writes into row_history which rows are new. Arguments: the key column, id or session_id; derived, where what the owner writes is derived unless it restores.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_record_history() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    -- A value is written in one way, whatever the session that changes it prefers: it is compared later.
-    SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
-    AS $$
-BEGIN
-    -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.
-    CASE TG_OP || ' ' || TG_ARGV[0]
-    WHEN 'UPDATE id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'update', o.id, to_jsonb(o) FROM old_rows AS o;
-    WHEN 'DELETE id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.id, to_jsonb(o) FROM old_rows AS o;
-    -- session_outcomes. Derived ones come and go with the scores; a replay makes them anew.
-    WHEN 'UPDATE session_id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'update', o.session_id, to_jsonb(o) FROM old_rows AS o;
-    WHEN 'DELETE session_id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.session_id, to_jsonb(o) FROM old_rows AS o WHERE NOT o.derived;
-    END CASE;
-    RETURN NULL;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_record_history() IS
-    'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
-
-CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_valid_row';
-
-COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
-    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
-
-CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    opened jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
-        -- A JSON null may be NULL or a document: neither is sealed.
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
-        -- Only a protected table's rows are sure to have both.
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
     END LOOP;
-    RETURN opened;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
 $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
-    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
-
-CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    sealed jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    IF NOT @extschema@.mm_encryption_on() THEN
-        RETURN row_data;
-    END IF;
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
-            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
-                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
-    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
 
 CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -1806,63 +1842,233 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_valid_row';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
+    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+
+CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_start_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 1, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
+    PERFORM @extschema@.mm_check_for_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 2, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
+    PERFORM @extschema@.mm_partition_sessions();
+    PERFORM @extschema@.mm_progress('partition', 3, 3);
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
     AS $$
 DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
+    schema CONSTANT text := '@extschema@';
+    -- The parent is made under this name and then takes the table's.
+    parent CONSTANT text := schema || '.mm_partitioned_sessions';
+    base text;
+    first_name text;
+    has_rows boolean;
+    statement text;
+    before_swap text[] := '{}';
+    on_parent text[] := '{}';
+    after_swap text[] := '{}';
+    lowest timestamptz;
+    highest timestamptz;
+    item record;
 BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
-    END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
+    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
+        RETURN NULL;
+    END IF;
+    -- Again, under the lock.
+    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
+    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
+
+    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
+    SELECT m[1], m[2] INTO lowest, highest
+    FROM pg_constraint AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
+    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
+    IF NOT FOUND THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
+        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
+            INTO lowest, highest;
+        IF lowest IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
+        END IF;
+    END IF;
+    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
+
+    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
+    -- Indexes: on the parent under their names, on the partition under others.
+    FOR item IN
+        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
+               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
+               i.indisvalid AND NOT i.indisexclusion
+               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
+               row_number() OVER (ORDER BY c.relname) AS number
+        FROM pg_index AS i
+        JOIN pg_class AS c ON c.oid = i.indexrelid
+        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
+        WHERE i.indrelid = sessions
+    LOOP
+        IF item.indisprimary THEN
+            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
+        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
+            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
+        ELSIF NOT item.can_move THEN
+            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
+                USING HINT = 'Across all partitions id is unique through session_keys.';
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+        ELSE
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
+                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
+                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
+                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
+            IF item.comment IS NOT NULL THEN
+                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
             END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
         END IF;
     END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+    -- Dropped before the index takes its place.
+    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
+    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
+    -- A check that has not been proven of the rows that are there is not asked of them now.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
+        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
+                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
+        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
+        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
+    LOOP
+        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
+    END LOOP;
+    -- Foreign keys of others into the table.
+    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
+        -- First of all: it stands on the old primary key.
+        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
+        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
+        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
+    END LOOP;
+    -- Triggers, in whatever state they are.
+    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
+        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
+        after_swap := after_swap || item.definition;
+        IF item.tgenabled <> 'O' THEN
+            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
+                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
+        END IF;
+        IF item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Its policies, and those of other tables that look into it.
+    FOR item IN
+        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
+               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
+               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
+        FROM pg_policy AS p
+        WHERE p.polrelid = sessions OR EXISTS (
+            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
+    LOOP
+        IF item.own THEN
+            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
+            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
+                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
+        ELSE
+            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
+        END IF;
+        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
+        IF item.own AND item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Views on it, and functions whose bodies are bound to it.
+    FOR item IN
+        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
+        FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
+        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || item.definition;
+    END LOOP;
+    -- Grants on the table and on its columns.
+    FOR item IN
+        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
+        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
+              UNION ALL
+              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
+        CROSS JOIN LATERAL aclexplode(g.acl) AS a
+        WHERE a.grantee <> g.relowner
+    LOOP
+        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
+            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    -- Counters belong to the column that they count for.
+    FOR item IN
+        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
+        FROM pg_attribute AS a
+        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
+    LOOP
+        IF item.attidentity = '' THEN
+            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
+        ELSE
+            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
+            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
+            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
+        END IF;
+    END LOOP;
+    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
+    after_swap := after_swap || statement;
+    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
+    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
+        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
+    END IF;
+    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
+    PERFORM @extschema@.mm_close_table(parent::regclass);
+    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
+    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
+    PERFORM @extschema@.mm_close_table(sessions);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
+    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
+    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
+    IF has_rows THEN
+        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
+    END IF;
+    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
+    IF has_rows THEN
+        RETURN first_name;
+    END IF;
+    EXECUTE format('DROP TABLE %s', sessions);
+    RETURN NULL;
 END;
 $$;
 
@@ -2027,6 +2233,17 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'mm_key_files_wrapper';
 
+CREATE FUNCTION @extschema@.mm_move_to_archive(
+	"leaf" oid, /* pg_sys :: Oid */
+	"first_block" bigint, /* i64 */
+	"end_block" bigint, /* i64 */
+	"cutoff" timestamp with time zone /* TimestampWithTimeZone */
+) RETURNS bigint /* Option < i64 > */
+STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'mm_move_to_archive_wrapper';
+
 CREATE FUNCTION @extschema@.mm_protected_columns() RETURNS TABLE (
 	"table_name" TEXT,  /* & '_ str */
 	"column_name" TEXT,  /* & '_ str */
@@ -2186,9 +2403,12 @@ TO mindmeasure_owner, mindmeasure_system;
 -- Called by those above, as the owner.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
+    @extschema@.mm_time_bounds(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),
+    @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz),
+    @extschema@.mm_hold_session_keys(),
     @extschema@.mm_retention_time(regclass, text),
     @extschema@.mm_retention_due(text, text, text[]),
     @extschema@.mm_close_table(regclass),
@@ -2236,6 +2456,8 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
     'Part of the triggers on what belongs to a person: waits until an erasure, restore or import of the person ends, keeps one from beginning until the transaction ends, and says whether the person may have rows, that is, has not been erased.';
+COMMENT ON FUNCTION @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks, without a statement; returns how many. What others hold is left. NULL where it takes a statement: somebody is deleting session_keys, or an application''s own trigger or foreign key watches the rows. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
     'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS

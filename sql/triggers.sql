@@ -78,7 +78,7 @@ BEGIN
     IF NEW.status NOT IN ('pending', 'processing', 'completed', 'failed') THEN
         RAISE EXCEPTION 'status: is not one of pending, processing, completed, failed'
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_status_valid',
-                  HINT = 'Leave status out of the INSERT: a session starts as pending.';
+                  HINT = 'Leave status out of the UPDATE: mm_fuse_session() completes a session.';
     END IF;
     IF NEW.assessment_type NOT IN ('full', 'quick', 'voice-only') THEN
         RAISE EXCEPTION 'assessment_type: is not one of full, quick, voice-only'
@@ -86,14 +86,6 @@ BEGIN
                   HINT = 'Use full, quick or voice-only; left out it is full.';
     END IF;
     IF pg_has_role('mindmeasure_system', 'USAGE') THEN
-        RETURN NEW;
-    END IF;
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.status = 'completed' OR NEW.failure_reason IS NOT NULL THEN
-            RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
-                USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
-                      HINT = 'Insert the session as pending; mm_fuse_session() completes it.';
-        END IF;
         RETURN NEW;
     END IF;
     IF (NEW.status = 'completed' AND OLD.status <> 'completed')
@@ -114,14 +106,14 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
-    'Trigger on assessment_sessions: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501).';
+    'Trigger on assessment_sessions, before an UPDATE: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501). Of an INSERT mm_register_session_key() asks the like.';
 
 -- src/entry.rs
 CREATE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_register_session_key';
 COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
-    'Trigger on assessment_sessions: registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
+    'Trigger on assessment_sessions: a new session is of a known kind (23514), and a user neither completes it nor chooses its times (42501); registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
 
 -- src/entry.rs
 CREATE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger

@@ -2,8 +2,8 @@
 //!
 //! For triggers that run with every row an application writes: starting and ending an executor costs
 //! more than the row. Constraints, row triggers and indexes of the table are met as by an INSERT
-//! (it is what logical replication does); privileges and policies are not asked, for it is the
-//! extension itself that writes.
+//! (it is what logical replication does), but for those of which the caller says that it has made sure
+//! of them; privileges and policies are not asked, for it is the extension itself that writes.
 
 use std::ffi::CStr;
 
@@ -39,6 +39,17 @@ pub unsafe fn value_of<T: FromDatum>(
     }
 }
 
+/// What an INSERT or a DELETE would ask and the caller has made sure of: CHECKs by name, and functions of
+/// triggers in the extension's schema. Whatever else there is on a table is met as ever.
+#[derive(Clone, Copy)]
+pub struct Known {
+    pub checks: &'static [&'static CStr],
+    pub triggers: &'static [&'static CStr],
+}
+
+/// The CHECK that a partition keeps of its bounds: a row that is led to it lies within them.
+pub const BOUNDS: &CStr = c"mm_time_range";
+
 /// A relation that is open, and closed when dropped; the lock stays until the transaction ends.
 pub struct Table(pg_sys::Relation);
 
@@ -55,7 +66,17 @@ impl Table {
         }
     }
 
-    fn shape(&self) -> pg_sys::TupleDesc {
+    /// A table or partition by its id.
+    pub fn of(oid: pg_sys::Oid, lock: pg_sys::LOCKMODE) -> Table {
+        // SAFETY: table_open() raises where there is no such table any more.
+        Table(unsafe { pg_sys::table_open(oid, lock) })
+    }
+
+    pub fn relation(&self) -> pg_sys::Relation {
+        self.0
+    }
+
+    pub fn shape(&self) -> pg_sys::TupleDesc {
         // SAFETY: open.
         unsafe { (*self.0).rd_att }
     }
@@ -65,9 +86,55 @@ impl Table {
         unsafe { (*self.0).rd_id }
     }
 
-    fn is_partitioned(&self) -> bool {
+    pub fn is_partitioned(&self) -> bool {
         // SAFETY: open.
         unsafe { (*(*self.0).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE }
+    }
+
+    /// Whether no trigger, rule, CHECK or computed column has a say in an event (TRIGGER_TYPE_INSERT or
+    /// TRIGGER_TYPE_DELETE) but those that are known. With `references`, a table whose rows the caller knows
+    /// to be there, foreign keys to it count as known.
+    pub fn has_only(&self, event: u32, known: Known, references: Option<&Table>) -> bool {
+        // SAFETY: the descriptions live as long as the relation is open.
+        unsafe {
+            let relation = &*self.0;
+            if !relation.rd_rules.is_null() {
+                return false;
+            }
+            if event == pg_sys::TRIGGER_TYPE_INSERT && !self.has_only_checks(known.checks) {
+                return false;
+            }
+            if relation.trigdesc.is_null() {
+                return true;
+            }
+            let schema = (*relation.rd_rel).relnamespace;
+            let triggers = &*relation.trigdesc;
+            (0..triggers.numtriggers as usize).all(|number| {
+                let trigger = &*triggers.triggers.add(number);
+                let is_asked =
+                    trigger.tgtype as u32 & event != 0 && trigger.tgenabled as u8 != b'D';
+                !is_asked
+                    || trigger.tgfoid.to_u32() == pg_sys::F_RI_FKEY_CHECK_INS
+                        && references.is_some_and(|table| table.oid() == trigger.tgconstrrelid)
+                    || is_one_of(trigger.tgfoid, schema, known.triggers)
+            })
+        }
+    }
+
+    fn has_only_checks(&self, known: &[&CStr]) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            let constraints = (*self.shape()).constr;
+            if constraints.is_null() {
+                return true;
+            }
+            let constraints = &*constraints;
+            !constraints.has_generated_stored
+                && (0..usize::from(constraints.num_check)).all(|number| {
+                    let name = CStr::from_ptr((*constraints.check.add(number)).ccname);
+                    known.contains(&name)
+                })
+        }
     }
 
     /// The number of a column.
@@ -76,50 +143,116 @@ impl Table {
         unsafe { column_number(self.shape(), name) }
     }
 
+    /// Whether it is a table of rows as Postgres itself keeps them.
+    pub fn is_heap(&self) -> bool {
+        // SAFETY: open.
+        unsafe {
+            let about = &*(*self.0).rd_rel;
+            about.relkind as u8 == pg_sys::RELKIND_RELATION
+                && about.relam == pg_sys::HEAP_TABLE_AM_OID
+        }
+    }
+
+    /// For each column, where another table has the one of its name; `None` where it has been dropped.
+    pub fn places_in(&self, other: &Table) -> Vec<Option<usize>> {
+        // SAFETY: open.
+        unsafe { pgrx::PgTupleDesc::from_pg_unchecked(self.shape()) }
+            .iter()
+            .map(|column| {
+                if column.attisdropped {
+                    return None;
+                }
+                // SAFETY: a NUL-terminated name.
+                let name = unsafe { CStr::from_ptr(column.attname.data.as_ptr()) };
+                other.column(name).map(|number| number as usize - 1)
+            })
+            .collect()
+    }
+
+    /// Whether it has the columns of another table, and no more.
+    pub fn has_columns_of(&self, other: &Table) -> bool {
+        // SAFETY: open.
+        let (ours, theirs) = unsafe {
+            (
+                pgrx::PgTupleDesc::from_pg_unchecked(self.shape()),
+                pgrx::PgTupleDesc::from_pg_unchecked(other.shape()),
+            )
+        };
+        let alike = ours
+            .iter()
+            .zip(self.places_in(other))
+            .all(|(column, place)| {
+                column.attisdropped
+                    || place
+                        .and_then(|place| theirs.get(place))
+                        .is_some_and(|of| of.atttypid == column.atttypid)
+            });
+        let present = |shape: &pgrx::PgTupleDesc<'_>| {
+            shape.iter().filter(|column| !column.attisdropped).count()
+        };
+        alike && present(&ours) == present(&theirs)
+    }
+
+    /// The partition for a time; `None` where there is none.
+    pub fn child(&self, at: pg_sys::TimestampTz) -> Option<pg_sys::Oid> {
+        // SAFETY: the description lives as long as the cache entry, which the open table keeps. Tables of
+        // ours are partitioned by the range of one timestamptz.
+        unsafe {
+            let partitions = &*pg_sys::RelationGetPartitionDesc(self.0, true);
+            if partitions.nparts == 0 {
+                return None;
+            }
+            let bounds = &*partitions.boundinfo;
+            if bounds.strategy as u8 != b'r' {
+                return None;
+            }
+            let not_above = |bound: usize| match **bounds.kind.add(bound) {
+                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MINVALUE => true,
+                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MAXVALUE => false,
+                _ => (**bounds.datums.add(bound)).value() as pg_sys::TimestampTz <= at,
+            };
+            let (mut low, mut high) = (0, bounds.ndatums as usize);
+            while low < high {
+                let middle = (low + high) / 2;
+                if not_above(middle) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            // indexes[i] belongs to what lies below bound i.
+            let index = match *bounds.indexes.add(low) {
+                none if none < 0 => bounds.default_index,
+                index => index,
+            };
+            (index >= 0).then(|| *partitions.oids.add(index as usize))
+        }
+    }
+
+    /// All partitions, and whether there is one for every row.
+    pub fn children(&self) -> (&[pg_sys::Oid], bool) {
+        // SAFETY: as for child().
+        unsafe {
+            let partitions = &*pg_sys::RelationGetPartitionDesc(self.0, true);
+            if partitions.nparts == 0 {
+                return (&[], false);
+            }
+            (
+                std::slice::from_raw_parts(partitions.oids, partitions.nparts as usize),
+                (*partitions.boundinfo).default_index >= 0,
+            )
+        }
+    }
+
     /// The partition for a time, at whatever depth; the table itself where it has none.
     fn partition(self, at: pg_sys::TimestampTz) -> Result<Table> {
         let mut table = self;
         while table.is_partitioned() {
-            // SAFETY: the description lives as long as the cache entry, which the open table keeps. Tables of
-            // ours are partitioned by the range of one timestamptz.
-            let child = unsafe {
-                let partitions = &*pg_sys::RelationGetPartitionDesc(table.0, true);
-                let lost = || Error::Stored("partition".into());
-                if partitions.nparts == 0 {
-                    return Err(lost());
-                }
-                let bounds = &*partitions.boundinfo;
-                if bounds.strategy as u8 != b'r' {
-                    return Err(lost());
-                }
-                let not_above = |bound: usize| match **bounds.kind.add(bound) {
-                    pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MINVALUE => true,
-                    pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MAXVALUE => false,
-                    _ => (**bounds.datums.add(bound)).value() as pg_sys::TimestampTz <= at,
-                };
-                let (mut low, mut high) = (0, bounds.ndatums as usize);
-                while low < high {
-                    let middle = (low + high) / 2;
-                    if not_above(middle) {
-                        low = middle + 1;
-                    } else {
-                        high = middle;
-                    }
-                }
-                // indexes[i] belongs to what lies below bound i.
-                let index = match *bounds.indexes.add(low) {
-                    none if none < 0 => bounds.default_index,
-                    index => index,
-                };
-                if index < 0 {
-                    return Err(lost());
-                }
-                *partitions.oids.add(index as usize)
-            };
-            // SAFETY: a partition cannot go while its parent is locked.
-            table = Table(unsafe {
-                pg_sys::table_open(child, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE)
-            });
+            let child = table
+                .child(at)
+                .ok_or_else(|| Error::Stored("partition".into()))?;
+            // A partition cannot go while its parent is locked.
+            table = Table::of(child, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
         }
         Ok(table)
     }
@@ -130,6 +263,7 @@ impl Table {
         self,
         at: pg_sys::TimestampTz,
         row: &[(&CStr, Option<pg_sys::Datum>)],
+        known: Known,
     ) -> Result<()> {
         let table = self.partition(at)?;
         // SAFETY: the executor state owns all that is made here; what Postgres raises is cleaned up by the
@@ -153,7 +287,12 @@ impl Table {
                 .cast::<pg_sys::ResultRelInfo>();
             pg_sys::InitResultRelInfo(target, table.0, 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(target, false);
-            pg_sys::ExecSimpleRelationInsert(target, estate, slot);
+            if table.has_only(pg_sys::TRIGGER_TYPE_INSERT, known, None) && table.is_whole(slot) {
+                pg_sys::simple_table_tuple_insert(table.0, slot);
+                insert_index_entries(target, slot, estate);
+            } else {
+                pg_sys::ExecSimpleRelationInsert(target, estate, slot);
+            }
             pg_sys::ExecCloseIndices(target);
             pg_sys::ExecDropSingleTupleTableSlot(slot);
             pg_sys::MemoryContextSwitchTo(before);
@@ -161,6 +300,20 @@ impl Table {
             pg_sys::CommandCounterIncrement();
         }
         Ok(())
+    }
+
+    /// Whether every column has a value that must have one.
+    ///
+    /// # Safety
+    /// The slot holds a row of this table, taken apart.
+    unsafe fn is_whole(&self, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        // SAFETY: as promised.
+        unsafe {
+            pgrx::PgTupleDesc::from_pg_unchecked(self.shape())
+                .iter()
+                .enumerate()
+                .all(|(at, column)| !column.attnotnull || !*(*slot).tts_isnull.add(at))
+        }
     }
 
     /// The index of the primary key; InvalidOid where there is none.
@@ -227,6 +380,48 @@ impl Table {
             pg_sys::UnregisterSnapshot(snapshot);
             Ok(found)
         }
+    }
+}
+
+/// Whether a function is one of these of a schema.
+///
+/// # Safety
+/// Within a transaction.
+unsafe fn is_one_of(function: pg_sys::Oid, schema: pg_sys::Oid, names: &[&CStr]) -> bool {
+    // SAFETY: look-ups; a palloc'd name, or NULL where there is no such function.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        !name.is_null()
+            && names.contains(&CStr::from_ptr(name))
+            && pg_sys::get_func_namespace(function) == schema
+    }
+}
+
+/// Enters a row that the table holds into its indexes.
+///
+/// # Safety
+/// The slot holds a row that has just been added to the target, whose indexes are open.
+pub unsafe fn insert_index_entries(
+    target: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+    estate: *mut pg_sys::EState,
+) {
+    let nothing = std::ptr::null_mut();
+    // SAFETY: as promised.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        pg_sys::ExecInsertIndexTuples(target, slot, estate, false, false, nothing, nothing.cast());
+        #[cfg(not(feature = "pg15"))]
+        pg_sys::ExecInsertIndexTuples(
+            target,
+            slot,
+            estate,
+            false,
+            false,
+            nothing,
+            nothing.cast(),
+            false,
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, Uuid};
 
 use crate::caller::admit;
-use crate::direct::{Table, View};
+use crate::direct::{Known, Table, View};
 use crate::error::{Error, Result};
 use crate::trigger::{trigger_function, Call};
 
@@ -21,6 +21,9 @@ trigger_function!(mm_refuse_erased, pg_finfo_mm_refuse_erased, refuse_erased);
 const LOOKING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 const WRITING: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
+/// 1970 to 2199, in microseconds since 2000: session_keys_created_at.
+const SESSION_TIMES: std::ops::RangeInclusive<i64> = -946_684_800_000_000..=6_311_433_599_000_000;
+
 /// Person and time of a registered session.
 type Key = (Option<Uuid>, Option<TimestampWithTimeZone>);
 
@@ -31,7 +34,67 @@ fn registered(keys: &Table, id: Uuid, view: View) -> Result<Option<Key>> {
     })
 }
 
+/// Whether the row is written for the platform: by the system role, or a function of the extension.
+fn is_written_by_system() -> bool {
+    // SAFETY: plain look-ups; a missing role gives InvalidOid, of which nobody is a member.
+    unsafe {
+        let system = pg_sys::get_role_oid(c"mindmeasure_system".as_ptr(), true);
+        system != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetUserId(), system)
+    }
+}
+
+/// A new session is of a known kind; a user neither completes it nor chooses its times. What an UPDATE may is
+/// mm_guard_session().
+fn guard_new_session(call: &Call<'_>) -> Result<()> {
+    // The seed's CHECK constraints hold as well; they cannot carry a hint.
+    let status = call.new_value::<&str>(c"status");
+    if status.is_some_and(|is| !["pending", "processing", "completed", "failed"].contains(&is)) {
+        return Err(call.refuse_as(
+            "check_status_valid",
+            "status",
+            "is not one of pending, processing, completed, failed",
+            "Leave status out of the INSERT: a session starts as pending.",
+        ));
+    }
+    let kind = call.new_value::<&str>(c"assessment_type");
+    if kind.is_some_and(|is| !["full", "quick", "voice-only"].contains(&is)) {
+        return Err(call.refuse_as(
+            "check_assessment_type_valid",
+            "assessment_type",
+            "is not one of full, quick, voice-only",
+            "Use full, quick or voice-only; left out it is full.",
+        ));
+    }
+    if is_written_by_system() {
+        return Ok(());
+    }
+    if status == Some("completed") || call.new_value::<&str>(c"failure_reason").is_some() {
+        return Err(call.refuse(
+            b"42501",
+            "status, failure_reason",
+            "are set by the system when it has scored the session",
+            "Insert the session as pending; mm_fuse_session() completes it.",
+        ));
+    }
+    // SAFETY: plain look at the transaction.
+    let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+    let is_forged = |name| {
+        call.new_value::<TimestampWithTimeZone>(name)
+            .is_some_and(|at| pg_sys::TimestampTz::from(at) != now)
+    };
+    if is_forged(c"created_at") || is_forged(c"updated_at") {
+        return Err(call.refuse(
+            b"42501",
+            "created_at, updated_at",
+            "are set by the database",
+            "Leave both columns out of the INSERT. Past sessions are imported by the system role.",
+        ));
+    }
+    Ok(())
+}
+
 unsafe fn register_session_key(call: &Call<'_>) -> Result<pg_sys::HeapTuple> {
+    guard_new_session(call)?;
     let used = || {
         call.refuse(
             b"23505",
@@ -57,18 +120,31 @@ unsafe fn register_session_key(call: &Call<'_>) -> Result<pg_sys::HeapTuple> {
         Some(key) if key == (Some(person), at) => {}
         Some(_) => return Err(used()),
         None => {
-            // The trigger on session_keys asks the same; an error of ours gets lost on its way through here.
+            // What the trigger on session_keys would ask, and its CHECK of the time.
             require_admitted(call, person)?;
             let time = at.map_or(0, pg_sys::TimestampTz::from);
+            if !SESSION_TIMES.contains(&time) {
+                return Err(Error::Requirement {
+                    field: "created_at".into(),
+                    requirement: "a time from 1970 to 2199".into(),
+                });
+            }
+            let known = Known {
+                checks: &[c"session_keys_created_at"],
+                // The audit tells of the session itself.
+                triggers: &[c"mm_refuse_erased", c"mm_audit_statement"],
+            };
             let row = [
                 (c"id", id.into_datum()),
                 (c"user_id", person.into_datum()),
                 (c"created_at", at.into_datum()),
             ];
             // Somebody else may register the id at this moment.
-            PgTryBuilder::new(std::panic::AssertUnwindSafe(|| keys.insert(time, &row)))
-                .catch_when(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, |_| Err(used()))
-                .execute()?;
+            PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+                keys.insert(time, &row, known)
+            }))
+            .catch_when(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, |_| Err(used()))
+            .execute()?;
         }
     }
     Ok(call.data.tg_trigtuple)

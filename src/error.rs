@@ -49,11 +49,13 @@ pub enum Error {
         field: String,
         requirement: String,
     },
-    /// A trigger refuses a row, as RAISE would: SQLSTATE, table and column, why, what to do.
+    /// A trigger refuses a row, as RAISE would: SQLSTATE, table and columns, the CHECK that says the same,
+    /// why, what to do.
     Row {
         code: &'static [u8; 5],
         table: String,
         column: &'static str,
+        constraint: Option<&'static str>,
         why: &'static str,
         hint: &'static str,
     },
@@ -215,8 +217,16 @@ impl Error {
         let message = palloc_text(self.message());
         let hint = palloc_text(self.hint());
         let place = match &self {
-            Error::Row { table, column, .. } => {
-                Some((palloc_text(table.clone()), palloc_text((*column).into())))
+            Error::Row {
+                table,
+                column,
+                constraint,
+                ..
+            } => {
+                // Of several columns none is the one.
+                let column = Some(*column).filter(|column| !column.contains(','));
+                let text = |text: &str| palloc_text(text.into());
+                Some((text(table), column.map(text), constraint.map(text)))
             }
             _ => None,
         };
@@ -228,9 +238,14 @@ impl Error {
             errcode(sqlstate);
             errmsg(c"%s".as_ptr(), message);
             errhint(c"%s".as_ptr(), hint);
-            if let Some((table, column)) = place {
+            if let Some((table, column, constraint)) = place {
                 err_generic_string(c_int::from(b't'), table);
-                err_generic_string(c_int::from(b'c'), column);
+                if let Some(column) = column {
+                    err_generic_string(c_int::from(b'c'), column);
+                }
+                if let Some(constraint) = constraint {
+                    err_generic_string(c_int::from(b'n'), constraint);
+                }
             }
             errfinish(c"mindmeasure".as_ptr(), 0, std::ptr::null());
         }

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, Uuid};
 
 use crate::audit::owner;
-use crate::direct::Table;
+use crate::direct::{Known, Table, BOUNDS};
 use crate::error::Result;
 use crate::settings::of_a_call;
 use crate::transition::Rows;
@@ -80,6 +80,10 @@ unsafe fn record_new_rows(call: &Call<'_>) -> Result<usize> {
                 (c"transaction_id", Some(transaction.into())),
                 (c"transaction_at", Some(began.into())),
             ],
+            Known {
+                checks: &[c"row_history_action", c"row_history_row_before", BOUNDS],
+                triggers: &[],
+            },
         )?;
     }
     Ok(0)

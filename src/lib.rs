@@ -6,6 +6,7 @@
 
 pgrx::pg_module_magic!(name, version);
 
+mod archive;
 mod audit;
 mod batch;
 mod calibrate;

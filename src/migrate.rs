@@ -43,7 +43,7 @@ migrations! {
     11 since [1, 1, 0] => "V011__add_field_encryption.sql",
     12 since [1, 1, 0] => "V012__add_audit_log.sql",
     13 since [1, 1, 0] => "V013__add_break_glass.sql",
-    14 since [1, 1, 0] => "V014__speed_up_inserts.sql",
+    14 since [1, 1, 0] => "V014__speed_up_writes.sql",
     15 since [1, 1, 0] => "V015__add_personal_weights.sql",
     16 since [1, 1, 0] => "V016__watch_departures.sql",
 }

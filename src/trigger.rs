@@ -139,6 +139,25 @@ impl Call<'_> {
             code,
             table: self.table_name(),
             column,
+            constraint: None,
+            why,
+            hint,
+        }
+    }
+
+    /// The same where a CHECK of the table would refuse the row too, without a hint.
+    pub fn refuse_as(
+        &self,
+        constraint: &'static str,
+        column: &'static str,
+        why: &'static str,
+        hint: &'static str,
+    ) -> Error {
+        Error::Row {
+            code: b"23514",
+            table: self.table_name(),
+            column,
+            constraint: Some(constraint),
             why,
             hint,
         }

@@ -100,8 +100,10 @@ BEGIN
                 PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
             END IF;
         END LOOP;
-        -- Once through the table by its blocks: what is deleted is not read again.
+        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
+        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
         SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
+        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
         block := 0;
         WHILE block < blocks LOOP
             batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
@@ -168,23 +170,36 @@ CREATE FUNCTION @extschema@.mm_archive_fits(leaf regclass) RETURNS boolean
     $$;
 COMMENT ON FUNCTION @extschema@.mm_archive_fits(regclass) IS 'Part of archive_old_sessions(): whether a partition has exactly the archive''s columns, in whatever order.';
 
--- Which tables hold old rows, and whether they may go as a whole.
+-- Which tables hold old rows, and whether they may go as a whole. What lies before the time by its bounds
+-- is counted without a look at the rows.
 CREATE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
-    SELECT s.tableoid::regclass,
-           coalesce(p.to_time <= cutoff, false) AND @extschema@.mm_archive_fits(s.tableoid::regclass)
-           AND NOT EXISTS (
-               SELECT FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a
-               WHERE a.from_time < p.to_time AND a.to_time > p.from_time),
-           count(*)
-    FROM @extschema@.assessment_sessions AS s
-    LEFT JOIN @extschema@.mm_time_partitions('@extschema@.assessment_sessions') AS p ON p.partition = s.tableoid
-    WHERE s.created_at < cutoff
-    GROUP BY s.tableoid, p.from_time, p.to_time
-    ORDER BY p.from_time NULLS LAST
-    $$;
-COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and can become the archive''s as they are.';
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    is_old boolean;
+BEGIN
+    FOR leaf, is_old, whole IN
+        WITH archived AS MATERIALIZED (
+            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
+        ), parts AS MATERIALIZED (
+            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
+        )
+        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
+               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
+        FROM parts AS p
+        UNION ALL
+        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
+    LOOP
+        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
+        INTO old_rows USING cutoff;
+        IF old_rows > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
 
 -- The columns that move, by name; an error where one would be lost.
 CREATE FUNCTION @extschema@.mm_archive_columns() RETURNS text
@@ -245,6 +260,13 @@ CREATE FUNCTION @extschema@.mm_archive_blocks(leaf regclass) RETURNS TABLE (bloc
     $$;
 COMMENT ON FUNCTION @extschema@.mm_archive_blocks(regclass) IS 'Part of archive_old_sessions(): how many blocks a table has, and how many make a batch.';
 
+-- src/archive.rs
+CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
+COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
+    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
+
 -- The plan must not hang on what is known of the tables: a batch is small, and is found by keys.
 CREATE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -261,25 +283,28 @@ BEGIN
     END IF;
     -- History and audit tell a move from a loss by this and by who does it.
     PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
-    -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
-    -- hold, session or key, is left for the next run. Deleted through the parent, so that
-    -- triggers see one table, flat or partitioned.
-    EXECUTE format($move$
-        WITH old AS MATERIALIZED (
-            SELECT s.id, s.user_id, s.created_at
-            FROM ONLY %1$s AS s
-            JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
-            WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
-            FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
-        ), moved AS (
-            DELETE FROM @extschema@.assessment_sessions AS s USING old
-            WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
-            RETURNING s.*
-        )
-        INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
-        $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
-    USING cutoff;
-    GET DIAGNOSTICS moved = ROW_COUNT;
+    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
+    IF moved IS NULL THEN
+        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
+        -- hold, session or key, is left for the next run. Deleted through the parent, so that
+        -- triggers see one table, flat or partitioned.
+        EXECUTE format($move$
+            WITH old AS MATERIALIZED (
+                SELECT s.id, s.user_id, s.created_at
+                FROM ONLY %1$s AS s
+                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
+                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
+                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
+            ), moved AS (
+                DELETE FROM @extschema@.assessment_sessions AS s USING old
+                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
+                RETURNING s.*
+            )
+            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
+            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
+        USING cutoff;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
     PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
     IF moved > 0 THEN
         PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
@@ -288,7 +313,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
-    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks, in one statement.';
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
 
 -- One month: from the one parent to the other, with a CHECK that proves its bounds, foreign key, key
 -- and index equal: nothing is read. NULL where that is not possible.
@@ -315,15 +340,17 @@ BEGIN
             -- Parents first, in the order in which readers and writers come.
             LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
             LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
-            SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.partition = leaf AND p.to_time <= cutoff;
-            IF NOT FOUND THEN
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
                 RETURN 0; -- somebody else has moved it
+            END IF;
+            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
+            IF bounds.to_time > cutoff THEN
+                RETURN NULL;
             END IF;
             new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
                 to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
                                                THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
-            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL OR EXISTS (
-                SELECT FROM @extschema@.mm_time_partitions(archive) AS a WHERE a.from_time < bounds.to_time AND a.to_time > bounds.from_time) THEN
+            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
                 RETURN NULL;
             END IF;
             EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
@@ -334,13 +361,12 @@ BEGIN
             EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
             EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
             -- Of no use there.
-            FOR item IN
-                SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index AS i
-                WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-                  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-            LOOP
+            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
+            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
+            IF item IS NOT NULL THEN
                 EXECUTE item;
-            END LOOP;
+            END IF;
             PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
             RETURN rows;
         EXCEPTION

@@ -1,16 +1,26 @@
 -- Partitions by time, of whatever table: one range a month or a day, in UTC.
 
-CREATE FUNCTION @extschema@.mm_time_partitions(parent regclass)
-    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
+CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
     AS $$
-    SELECT c.oid::regclass,
-           CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
+    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
            CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
            bound IS NULL
+    FROM pg_class AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
+    WHERE c.oid = partition AND c.relispartition
+    $$;
+COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
+    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
+
+CREATE FUNCTION @extschema@.mm_time_partitions(parent regclass)
+    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
     FROM pg_inherits AS i
     JOIN pg_class AS c ON c.oid = i.inhrelid
-    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
+    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
     WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
     ORDER BY 2 NULLS LAST
     $$;

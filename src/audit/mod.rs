@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, direct_function_call_as_datum, IntoDatum, Uuid};
 
-use crate::direct::{Table, View};
+use crate::direct::{Known, Table, View, BOUNDS};
 use crate::error::{Error, Result};
 use crate::identity::{self, Asker};
 use crate::settings;
@@ -274,6 +274,10 @@ fn insert(
             (c"row_count", rows.into_datum()),
             (c"columns", unless_empty(changed)),
         ],
+        Known {
+            checks: &[BOUNDS],
+            triggers: &[],
+        },
     )
 }
 

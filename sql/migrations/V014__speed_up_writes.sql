@@ -75,3 +75,13 @@ ALTER TABLE @extschema@.session_insights
     ADD CONSTRAINT session_insights_values CHECK (@extschema@.mm_valid_row(
         'conversation_summary: 100000 or sealed, emotional_themes: emotional_themes, follow_up_topics: follow_up_topics, key_concerns: key_concerns, notable_changes: 100000 or sealed',
         conversation_summary, emotional_themes, follow_up_topics, key_concerns, notable_changes)) NOT VALID;
+
+-- Keys stay while sessions move ----------------------------------------------------------------
+-- archive_old_sessions() need then not lock the key of every session, nor ask for it once more.
+CREATE TRIGGER hold_keys BEFORE DELETE ON @extschema@.session_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.mm_hold_session_keys();
+
+-- What guards a new session --------------------------------------------------------------------
+-- register_session_key asks it now: one call instead of three.
+DROP TRIGGER guard_session ON @extschema@.assessment_sessions;
+DROP TRIGGER guard_session_times ON @extschema@.assessment_sessions;
