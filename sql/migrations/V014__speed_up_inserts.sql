@@ -75,3 +75,12 @@ ALTER TABLE @extschema@.session_insights
     ADD CONSTRAINT session_insights_values CHECK (@extschema@.mm_valid_row(
         'conversation_summary: 100000 or sealed, emotional_themes: emotional_themes, follow_up_topics: follow_up_topics, key_concerns: key_concerns, notable_changes: 100000 or sealed',
         conversation_summary, emotional_themes, follow_up_topics, key_concerns, notable_changes)) NOT VALID;
+-- What scoring writes is held to its schemas by the tests, and everybody else by the guard of its numbers.
+ALTER TABLE @extschema@.mind_measure_scores
+    DROP CONSTRAINT mind_measure_scores_baseline_comparison,
+    DROP CONSTRAINT mind_measure_scores_trend_analysis;
+DROP TRIGGER guard_score_values ON @extschema@.mind_measure_scores;
+CREATE TRIGGER guard_score_values BEFORE INSERT OR UPDATE ON @extschema@.mind_measure_scores
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('combined_score', '0..100', 'baseline_deviation', '..',
+        'baseline_n', '0..', 'baseline_mean', '0..100', 'baseline_m2', '0..', 'baseline_comparison', 'json', 'trend_analysis', 'json');
