@@ -140,13 +140,12 @@ impl ShortNumeric {
         let first = whole.len() as i32 - 1 + exponent;
         let mut weight = first.div_euclid(4);
         let mut digits = [0_u16; SHORT_DIGITS];
-        let mut place = 3 - first.rem_euclid(4) as usize;
-        for byte in whole.bytes().chain(fraction.bytes()) {
+        let places = 3 - first.rem_euclid(4) as usize..;
+        for (place, byte) in places.zip(whole.bytes().chain(fraction.bytes())) {
             if !byte.is_ascii_digit() {
                 return None;
             }
             *digits.get_mut(place / 4)? += u16::from(byte - b'0') * [1000, 100, 10, 1][place % 4];
-            place += 1;
         }
         // None of zero at either end.
         let end = digits.iter().rposition(|digit| *digit != 0);
