@@ -61,6 +61,7 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_auditor;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_pending(integer),
+    @extschema@.mm_ready_people(timestamptz, timestamptz, uuid),
     @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid),
     @extschema@.mm_update_baselines(uuid),
     @extschema@.mm_rescore_user(uuid),
@@ -291,15 +292,23 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner, mindmeasure_system;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
--- point look-ups gain nothing from being compiled.
+-- point look-ups gain nothing from being compiled. Documents of scores are compressed by lz4, where Postgres
+-- was built with it: pglz takes some eight times as long. Not said of the columns, or a dump could not be restored
+-- where lz4 is missing.
 DO $settings$
 DECLARE
     function text;
+    has_lz4 CONSTANT boolean := (SELECT 'lz4' OPERATOR(pg_catalog.=) ANY (s.enumvals) FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'default_toast_compression');
 BEGIN
     FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)', 'mm_fit_calibration(uuid, text)', 'mm_fuse_batch(uuid[], uuid[], timestamptz[])'] LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET enable_seqscan = off', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET plan_cache_mode = force_generic_plan', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET jit = off', function);
+    END LOOP;
+    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_fuse_batch(uuid[], uuid[], timestamptz[])'] LOOP
+        IF has_lz4 THEN
+            EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET default_toast_compression = lz4', function);
+        END IF;
     END LOOP;
 END
 $settings$;
@@ -310,6 +319,8 @@ COMMENT ON FUNCTION @extschema@.mm_fuse_pending(integer) IS
     'Queue worker: scores up to max_sessions (1 or more) sessions whose expected analyses have all arrived, or whose newest is older than mindmeasure.settle_interval, and refreshes scored ones that got a further modality within mindmeasure.refresh_window; each person''s oldest first. A session that cannot be scored becomes failed with its failure_reason and stops nothing. Several workers may run at once. Returns the number scored. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_fuse_batch(uuid[], uuid[], timestamptz[]) IS
     'Part of mm_fuse_pending(): scores sessions that have no score, a person''s side by side and oldest first, each given by its id, its person and its time; returns those it left alone, to be scored one by one.';
+COMMENT ON FUNCTION @extschema@.mm_ready_people(timestamptz, timestamptz, uuid) IS
+    'mm_ready_sessions() as a row a person, with their sessions in time order; who has waited longest comes first.';
 COMMENT ON FUNCTION @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid) IS
     'The sessions that mm_fuse_pending() would score: settled is the time before which a newest analysis must lie, window_start the oldest late analysis looked at, person one person or NULL for all; refresh says that the session is scored already.';
 COMMENT ON FUNCTION @extschema@.mm_update_baselines(uuid) IS

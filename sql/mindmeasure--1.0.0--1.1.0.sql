@@ -56,39 +56,12 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
     'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
 
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
-    END LOOP;
-END;
-$$;
+CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_valid_row';
 
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
+    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
 
 CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
@@ -150,31 +123,39 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
     'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
 
-CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
     AS $$
-    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
-           CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
-           bound IS NULL
-    FROM pg_class AS c
-    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
-    WHERE c.oid = partition AND c.relispartition
-    $$;
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
 
-COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
-    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
-    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
-    FROM pg_inherits AS i
-    JOIN pg_class AS c ON c.oid = i.inhrelid
-    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
-    WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
-    ORDER BY 2 NULLS LAST
-    $$;
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -350,6 +331,117 @@ BEGIN
 END;
 $$;
 
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    AS $$
+DECLARE
+    columns CONSTANT text := @extschema@.mm_archive_columns();
+    moved bigint;
+BEGIN
+    -- It may have become the archive's meanwhile.
+    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
+        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
+        RETURN 0;
+    END IF;
+    -- History and audit tell a move from a loss by this and by who does it.
+    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
+    -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
+    -- hold, session or key, is left for the next run. Deleted through the parent, so that
+    -- triggers see one table, flat or partitioned.
+    EXECUTE format($move$
+        WITH old AS MATERIALIZED (
+            SELECT s.id, s.user_id, s.created_at
+            FROM ONLY %1$s AS s
+            JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
+            WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
+            FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
+        ), moved AS (
+            DELETE FROM @extschema@.assessment_sessions AS s USING old
+            WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
+            RETURNING s.*
+        )
+        INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
+        $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
+    USING cutoff;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
+    IF moved > 0 THEN
+        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
+    END IF;
+    RETURN moved;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
+    attempts CONSTANT integer := 50;
+    attempt integer := 1;
+    bounds record;
+    new_name text;
+    item text;
+BEGIN
+    -- Another archiver may have had its turn.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+        RETURN 0;
+    END IF;
+    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
+    LOOP
+        BEGIN
+            -- Parents first, in the order in which readers and writers come.
+            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
+            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
+            SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.partition = leaf AND p.to_time <= cutoff;
+            IF NOT FOUND THEN
+                RETURN 0; -- somebody else has moved it
+            END IF;
+            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
+                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
+                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
+            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL OR EXISTS (
+                SELECT FROM @extschema@.mm_time_partitions(archive) AS a WHERE a.from_time < bounds.to_time AND a.to_time > bounds.from_time) THEN
+                RETURN NULL;
+            END IF;
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
+            -- The archive has no triggers; those of the parent have gone with the detaching.
+            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
+                EXECUTE item;
+            END LOOP;
+            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
+            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
+            -- Of no use there.
+            FOR item IN
+                SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index AS i
+                WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
+                  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+            LOOP
+                EXECUTE item;
+            END LOOP;
+            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
+            RETURN rows;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
+                IF attempt >= attempts THEN
+                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
+                        USING ERRCODE = 'lock_not_available',
+                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
+                END IF;
+                attempt := attempt + 1;
+            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
+            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
+                RETURN NULL;
+        END;
+        PERFORM pg_sleep(0.1 * random());
+    END LOOP;
+END;
+$$;
+
 CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_record_new_rows';
@@ -386,55 +478,638 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_record_history() IS
     'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
+    LANGUAGE plpgsql
     AS $$
 BEGIN
-    -- The seed's CHECK constraints hold as well; they cannot carry a hint.
-    IF NEW.status NOT IN ('pending', 'processing', 'completed', 'failed') THEN
-        RAISE EXCEPTION 'status: is not one of pending, processing, completed, failed'
-            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_status_valid',
-                  HINT = 'Leave status out of the UPDATE: mm_fuse_session() completes a session.';
-    END IF;
-    IF NEW.assessment_type NOT IN ('full', 'quick', 'voice-only') THEN
-        RAISE EXCEPTION 'assessment_type: is not one of full, quick, voice-only'
-            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_assessment_type_valid',
-                  HINT = 'Use full, quick or voice-only; left out it is full.';
-    END IF;
-    IF pg_has_role('mindmeasure_system', 'USAGE') THEN
-        RETURN NEW;
-    END IF;
-    IF (NEW.status = 'completed' AND OLD.status <> 'completed')
-       OR NEW.failure_reason IS DISTINCT FROM OLD.failure_reason THEN
-        RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
-            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
-                  HINT = 'Call mm_fuse_session() with the session''s id: it scores and completes it.';
-    END IF;
-    IF OLD.status = 'completed' AND
-       (NEW.status, NEW.category, NEW.assessment_type, NEW.mood_before, NEW.text_data, NEW.audio_data, NEW.visual_data)
-       IS DISTINCT FROM
-       (OLD.status, OLD.category, OLD.assessment_type, OLD.mood_before, OLD.text_data, OLD.audio_data, OLD.visual_data) THEN
-        RAISE EXCEPTION 'status, category, assessment_type, mood_before, text_data, audio_data, visual_data: cannot change in a completed session'
-            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
-                  HINT = 'A completed session takes mood_after and reflection_notes only. Start a new session for new answers.';
-    END IF;
-    RETURN NEW;
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_start_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 1, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
+    PERFORM @extschema@.mm_check_for_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 2, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
+    PERFORM @extschema@.mm_partition_sessions();
+    PERFORM @extschema@.mm_progress('partition', 3, 3);
 END;
 $$;
 
-COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
-    'Trigger on assessment_sessions, before an UPDATE: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501). Of an INSERT mm_register_session_key() asks the like.';
+CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
+    AS $$
+DECLARE
+    schema CONSTANT text := '@extschema@';
+    -- The parent is made under this name and then takes the table's.
+    parent CONSTANT text := schema || '.mm_partitioned_sessions';
+    base text;
+    first_name text;
+    has_rows boolean;
+    statement text;
+    before_swap text[] := '{}';
+    on_parent text[] := '{}';
+    after_swap text[] := '{}';
+    lowest timestamptz;
+    highest timestamptz;
+    item record;
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
+    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
+        RETURN NULL;
+    END IF;
+    -- Again, under the lock.
+    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
+    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
+
+    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
+    SELECT m[1], m[2] INTO lowest, highest
+    FROM pg_constraint AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
+    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
+    IF NOT FOUND THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
+        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
+            INTO lowest, highest;
+        IF lowest IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
+        END IF;
+    END IF;
+    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
+
+    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
+    -- Indexes: on the parent under their names, on the partition under others.
+    FOR item IN
+        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
+               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
+               i.indisvalid AND NOT i.indisexclusion
+               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
+               row_number() OVER (ORDER BY c.relname) AS number
+        FROM pg_index AS i
+        JOIN pg_class AS c ON c.oid = i.indexrelid
+        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
+        WHERE i.indrelid = sessions
+    LOOP
+        IF item.indisprimary THEN
+            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
+        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
+            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
+        ELSIF NOT item.can_move THEN
+            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
+                USING HINT = 'Across all partitions id is unique through session_keys.';
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+        ELSE
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
+                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
+                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
+                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
+            IF item.comment IS NOT NULL THEN
+                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
+            END IF;
+        END IF;
+    END LOOP;
+    -- Dropped before the index takes its place.
+    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
+    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
+    -- A check that has not been proven of the rows that are there is not asked of them now.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
+        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
+                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
+        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
+        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
+    LOOP
+        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
+    END LOOP;
+    -- Foreign keys of others into the table.
+    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
+        -- First of all: it stands on the old primary key.
+        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
+        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
+        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
+    END LOOP;
+    -- Triggers, in whatever state they are.
+    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
+        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
+        after_swap := after_swap || item.definition;
+        IF item.tgenabled <> 'O' THEN
+            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
+                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
+        END IF;
+        IF item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Its policies, and those of other tables that look into it.
+    FOR item IN
+        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
+               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
+               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
+        FROM pg_policy AS p
+        WHERE p.polrelid = sessions OR EXISTS (
+            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
+    LOOP
+        IF item.own THEN
+            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
+            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
+                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
+        ELSE
+            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
+        END IF;
+        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
+        IF item.own AND item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Views on it, and functions whose bodies are bound to it.
+    FOR item IN
+        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
+        FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
+        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || item.definition;
+    END LOOP;
+    -- Grants on the table and on its columns.
+    FOR item IN
+        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
+        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
+              UNION ALL
+              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
+        CROSS JOIN LATERAL aclexplode(g.acl) AS a
+        WHERE a.grantee <> g.relowner
+    LOOP
+        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
+            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    -- Counters belong to the column that they count for.
+    FOR item IN
+        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
+        FROM pg_attribute AS a
+        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
+    LOOP
+        IF item.attidentity = '' THEN
+            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
+        ELSE
+            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
+            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
+            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
+        END IF;
+    END LOOP;
+    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
+    after_swap := after_swap || statement;
+    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
+    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
+        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
+    END IF;
+    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
+    PERFORM @extschema@.mm_close_table(parent::regclass);
+    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
+    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
+    PERFORM @extschema@.mm_close_table(sessions);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
+    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
+    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
+    IF has_rows THEN
+        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
+    END IF;
+    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
+    IF has_rows THEN
+        RETURN first_name;
+    END IF;
+    EXECUTE format('DROP TABLE %s', sessions);
+    RETURN NULL;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
+    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 1000;
+    counts jsonb;
+    total bigint;
+    done bigint := 0;
+    step record;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
+        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
+    END IF;
+    -- Nobody writes rows of the person from here on, and nobody scores them.
+    PERFORM @extschema@.mm_close_person(user_id);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
+        RAISE EXCEPTION 'user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF at > clock_timestamp() THEN
+        RAISE EXCEPTION 'at: must be a time in the past'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
+    END IF;
+    IF at < @extschema@.mm_history_begins() THEN
+        RAISE EXCEPTION 'at: is before row_history begins'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
+                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
+                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
+    END IF;
+    IF NOT @extschema@.mm_person_is_known(user_id) THEN
+        RAISE EXCEPTION 'user_id: nothing is held on this person'
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
+    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
+          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
+    IF NOT dry_run AND total > 0 THEN
+        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
+        PERFORM set_config('mindmeasure.restoring', 'on', true);
+        FOR step IN
+            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
+            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
+            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
+                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+        LOOP
+            IF step.action = 'remove' THEN
+                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
+                IF step.source = 'assessment_sessions' THEN
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
+                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
+                END IF;
+            ELSE
+                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
+                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
+                    ON CONFLICT (id) DO NOTHING;
+                END IF;
+                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
+                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
+                    CASE step.action WHEN 'change' THEN step.key_column END);
+            END IF;
+            done := done + 1;
+            IF done % batch = 0 THEN
+                PERFORM @extschema@.mm_progress('restore', done, total);
+            END IF;
+        END LOOP;
+        PERFORM set_config('mindmeasure.restoring', '', true);
+        -- A session that was not scored then has no score now; all others are scored anew.
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
+        PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
+    END IF;
+
+    RETURN QUERY
+        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
+               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
+        FROM pg_trigger AS t
+        JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
+        ORDER BY 1;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    place record;
+    known boolean := false;
+BEGIN
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
+        EXIT WHEN known;
+    END LOOP;
+    RETURN known;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
+    RETURNS TABLE (table_name text, document jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = 1
+    AS $$
+DECLARE
+    queries text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
+        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
+    END IF;
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
+    INTO STRICT queries
+    FROM @extschema@.mm_person_tables() AS t
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
+    RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'format', 'mindmeasure person', 'format_version', 1,
+        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
+        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
+        'exported_at', clock_timestamp(),
+        'user_id', mm_export_user.user_id,
+        -- What each table had for columns: one that is not in a row was NULL.
+        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
+        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
+                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
+                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
+                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
+    INTO STRICT result;
+    RETURN result;
+EXCEPTION WHEN program_limit_exceeded THEN
+    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
+        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    AS $$
+DECLARE
+    person uuid;
+    part record;
+    unknown text;
+    stored bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    -- IS TRUE: what is missing or of another type is wrong, too.
+    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
+       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
+    END IF;
+    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
+        RAISE EXCEPTION 'document.format_version: must be 1'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
+    END IF;
+    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
+       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
+        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
+    END IF;
+    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
+        RAISE EXCEPTION 'document.user_id: must be a UUID'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+    END IF;
+    person := document ->> 'user_id';
+    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
+                FROM jsonb_each(document -> 'tables') AS t
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
+                ORDER BY t.key
+    LOOP
+        IF part.relation IS NULL THEN
+            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
+        END IF;
+        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
+            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
+            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
+        END IF;
+        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
+            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        SELECT min(x.name) INTO unknown
+        FROM (SELECT jsonb_array_elements_text(part.columns)
+              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
+        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
+        END IF;
+    END LOOP;
+
+    PERFORM @extschema@.mm_close_person(person);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
+        RAISE EXCEPTION 'document.user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF @extschema@.mm_person_is_known(person) THEN
+        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
+    END IF;
+    -- They come with their history: that they come is not part of it.
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    BEGIN
+        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
+                    FROM @extschema@.mm_person_tables() AS p
+                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
+                    -- Keys first: all else refers to them.
+                    ORDER BY p.table_name <> 'session_keys', p.table_name
+        LOOP
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
+            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
+        END LOOP;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
+            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
+    END;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
+    RETURN stored;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
+    done bigint := 0;
+    met bigint;
+BEGIN
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
+        LOOP
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
+            END IF;
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
+            END IF;
+        END LOOP;
+    END LOOP;
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
+    END LOOP;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+END;
+$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_register_session_key';
 
-COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
-    'Trigger on assessment_sessions: a new session is of a known kind (23514), and a user neither completes it nor chooses its times (42501); registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
-
 CREATE OR REPLACE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_fill_owner';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_guard_values() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    given CONSTANT jsonb := to_jsonb(NEW);
+    field text;
+    rule text;
+    limits text[];
+    kept boolean;
+BEGIN
+    -- The arguments are pairs: a column, and lowest..highest (either may be left out), a|b|c, or json for a
+    -- document of the column's name.
+    FOR i IN 0 .. TG_NARGS - 1 BY 2 LOOP
+        field := TG_ARGV[i];
+        rule := TG_ARGV[i + 1];
+        IF rule = 'json' THEN
+            -- Not from `given`, where a document that is null cannot be told from none.
+            EXECUTE format('SELECT @extschema@.mm_validate_json(%1$L, %1$L, ($1).%1$I)', field) USING NEW;
+            CONTINUE;
+        ELSIF rule LIKE '%..%' THEN
+            limits := string_to_array(rule, '..');
+            -- NaN sorts above every number, so each range refuses it too.
+            kept := (given ->> field)::float8 BETWEEN coalesce(nullif(limits[1], ''), '-1.7976931348623157e308')::float8
+                                                  AND coalesce(nullif(limits[2], ''), '1.7976931348623157e308')::float8;
+            rule := CASE rule WHEN '..' THEN 'a finite number' WHEN '0..' THEN 'a finite number, 0 or more'
+                              ELSE format('a number from %s to %s', limits[1], limits[2]) END;
+        ELSE
+            kept := (given ->> field) = ANY (string_to_array(rule, '|'));
+            rule := 'one of ' || replace(rule, '|', ', ');
+        END IF;
+        IF NOT kept THEN
+            RAISE EXCEPTION '%: must be %', field, rule
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, COLUMN = field,
+                      HINT = 'Nothing was stored. Correct the value and send the row again.';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
+    'Trigger on tables that scoring writes: holds everybody else to the ranges and schemas of the columns given as pairs of arguments (23514).';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -442,15 +1117,12 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFA
 DECLARE
     settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
     window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together.
-    batch_size CONSTANT integer := 200;
+    -- Sessions whose people are locked and looked at together, and that one subtransaction scores: what it
+    -- has taken of memory, a few MB whatever their number, stays until the transaction ends.
+    batch_size CONSTANT integer := 2000;
+    -- In the select list, where it goes on when the next person is fetched.
     people CURSOR FOR
-        SELECT r.user_id,
-               array_agg(r.session_id ORDER BY r.created_at, r.session_id) AS sessions,
-               array_agg(r.created_at ORDER BY r.created_at, r.session_id) AS times,
-               array_agg(r.refresh ORDER BY r.created_at, r.session_id) AS refreshes
-        FROM @extschema@.mm_ready_sessions(settled, window_start, NULL) AS r
-        GROUP BY r.user_id ORDER BY min(r.created_at), r.user_id;
+        SELECT (r.ready).* FROM (SELECT @extschema@.mm_ready_people(settled, window_start, NULL) AS ready) AS r;
     person record;
     room integer;
     -- A batch: sessions, and for each its person, its time, and whether it is scored already.
@@ -459,9 +1131,12 @@ DECLARE
     times timestamptz[];
     refreshes boolean[];
     together record;
+    -- Where ranges of the batch end that are still to be scored, the next one last; and where that one begins.
+    ends integer[];
+    first integer;
+    last integer;
     one record;
     left_over uuid[];
-    done integer;
     scored bigint := 0;
     taken integer := 0;
     state text;
@@ -497,7 +1172,8 @@ BEGIN
         EXIT WHEN sessions = '{}';
 
         -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it.
+        -- somebody is writing waits for the next call, and the person's later ones with it. People with
+        -- something to refresh come last.
         WITH held AS MATERIALIZED (
             SELECT s.id, s.status
             FROM unnest(sessions, times) AS w (id, at)
@@ -512,54 +1188,61 @@ BEGIN
             FROM seen AS s
             WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
         )
-        SELECT array_agg(r.id ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS sessions,
-               array_agg(r.person ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS persons,
-               array_agg(r.at ORDER BY r.place) FILTER (WHERE NOT r.mixed) AS times,
-               array_agg(r.id ORDER BY r.place) AS all_sessions,
-               array_agg(r.at ORDER BY r.place) AS all_times,
-               array_agg(r.refresh ORDER BY r.place) AS all_refreshes,
-               array_agg(r.id ORDER BY r.place) FILTER (WHERE r.mixed) AS mixed
+        SELECT array_agg(r.id ORDER BY r.mixed, r.place) AS sessions,
+               array_agg(r.person ORDER BY r.mixed, r.place) AS persons,
+               array_agg(r.at ORDER BY r.mixed, r.place) AS times,
+               array_agg(r.refresh ORDER BY r.mixed, r.place) AS refreshes,
+               count(*) AS number,
+               count(*) FILTER (WHERE NOT r.mixed) AS unmixed
         INTO together
         FROM ready AS r;
 
-        left_over := '{}';
-        IF together.sessions IS NOT NULL THEN
-            BEGIN
-                left_over := @extschema@.mm_fuse_batch(together.sessions, together.persons, together.times);
-            EXCEPTION WHEN OTHERS THEN
-                -- One of them; which one is found out below.
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                RAISE LOG 'mm_fuse_pending: a batch is scored one by one: % %', state, reason;
-                left_over := together.sessions;
-            END;
-            done := cardinality(together.sessions) - cardinality(left_over);
-            scored := scored + done;
-            taken := taken + done;
-        END IF;
-
-        FOR one IN
-            SELECT w.id AS session_id, w.at AS created_at, w.refresh
-            FROM unnest(together.all_sessions, together.all_times, together.all_refreshes) WITH ORDINALITY AS w (id, at, refresh, place)
-            WHERE w.id = ANY (left_over || together.mixed)
-            ORDER BY w.place
-        LOOP
-            BEGIN
-                PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                scored := scored + 1;
-                taken := taken + 1;
-            EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                -- sessions cannot use up every batch.
-                IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                    RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                ELSE
+        first := 1;
+        ends := ARRAY[together.number, together.unmixed];
+        WHILE ends <> '{}' LOOP
+            last := ends[cardinality(ends)];
+            left_over := together.sessions[first:last];
+            IF first <= last AND last <= together.unmixed THEN
+                BEGIN
+                    left_over := @extschema@.mm_fuse_batch(left_over, together.persons[first:last], together.times[first:last]);
+                    scored := scored + last - first + 1 - cardinality(left_over);
+                    taken := taken + last - first + 1 - cardinality(left_over);
+                EXCEPTION WHEN OTHERS THEN
+                    -- One of them: which one, the halves tell.
+                    IF first < last THEN
+                        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                        RAISE LOG 'mm_fuse_pending: % sessions are scored in halves: % %', last - first + 1, state, reason;
+                        ends := ends || (first + last) / 2;
+                        CONTINUE;
+                    END IF;
+                END;
+            END IF;
+            FOR one IN
+                SELECT w.id AS session_id, w.at AS created_at, w.refresh
+                FROM unnest(together.sessions[first:last], together.times[first:last], together.refreshes[first:last]) WITH ORDINALITY AS w (id, at, refresh, place)
+                WHERE w.id = ANY (left_over)
+                ORDER BY w.place
+            LOOP
+                BEGIN
+                    PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                    scored := scored + 1;
                     taken := taken + 1;
-                    UPDATE @extschema@.assessment_sessions AS s
-                    SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                    WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                END IF;
-            END;
+                EXCEPTION WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                    -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                    -- sessions cannot use up every batch.
+                    IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                        RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                    ELSE
+                        taken := taken + 1;
+                        UPDATE @extschema@.assessment_sessions AS s
+                        SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                        WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                    END IF;
+                END;
+            END LOOP;
+            first := last + 1;
+            ends := trim_array(ends, 1);
         END LOOP;
     END LOOP;
     CLOSE people;
@@ -567,254 +1250,74 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
-    LANGUAGE plpgsql
+CREATE FUNCTION @extschema@.mm_ready_people(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (user_id uuid, sessions uuid[], times timestamptz[], refreshes boolean[])
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    cutoff timestamptz;
-    total bigint;
-    leaves regclass[];
-    months regclass[];
-    month_rows bigint[];
-    leaf regclass;
-    month timestamptz;
-    block bigint;
-    blocks bigint;
-    step bigint;
-    batch bigint;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    moved := 0;
-    cutoff := @extschema@.mm_archive_cutoff(older_than);
-    PERFORM @extschema@.mm_archive_turn();
-    IF commits THEN
-        -- What came into the archive's DEFAULT partition goes into months of its own.
-        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
-        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
-        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
-            PERFORM @extschema@.mm_archive_make_month(month);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            PERFORM @extschema@.mm_archive_turn();
-        END LOOP;
-    END IF;
-    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
-           array_agg(w.old_rows) FILTER (WHERE w.whole)
-    INTO total, leaves, months, month_rows
-    FROM @extschema@.mm_archive_work(cutoff) AS w;
-    IF total = 0 THEN
-        RETURN;
-    END IF;
-    IF commits THEN
-        -- Nor keep the locks of counting.
-        COMMIT;
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        PERFORM @extschema@.mm_archive_turn();
-        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-    END IF;
-    -- Whole months last: without commits, their locks are held for the shortest time.
-    FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
-        IF leaf = ANY (months) THEN
-            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
-            IF batch IS NOT NULL THEN
-                moved := moved + batch;
-                PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
-                IF commits THEN
-                    COMMIT;
-                    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                    PERFORM @extschema@.mm_archive_turn();
-                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-                END IF;
-                CONTINUE;
-            END IF;
-        END IF;
-        -- A new month of the archive locks session_keys, which every new session needs, to the end of
-        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
-        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
-            PERFORM @extschema@.mm_archive_make_month(month);
-            IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-            END IF;
-        END LOOP;
-        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
-        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
-        SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
-        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
-        block := 0;
-        WHILE block < blocks LOOP
-            batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
-            block := block + step;
-            CONTINUE WHEN batch = 0;
-            moved := moved + batch;
-            PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
-            IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-            END IF;
-        END LOOP;
-    END LOOP;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-    AS $$
-DECLARE
-    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
-    is_old boolean;
-BEGIN
-    FOR leaf, is_old, whole IN
-        WITH archived AS MATERIALIZED (
-            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
-        ), parts AS MATERIALIZED (
-            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
-        )
-        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
-               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
-        FROM parts AS p
+    WITH modality AS (
+        -- As the active model says; a modality it does not mention under modalities counts fully.
+        SELECT f.name, m.spec -> 'modalities' -> f.name -> 'expected_weight' AS weight
+        FROM @extschema@.mm_models AS m
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT x ->> 'modality' AS name FROM jsonb_array_elements(m.spec -> 'features') AS x
+            UNION SELECT k FROM jsonb_object_keys(coalesce(m.spec -> 'modalities', '{}')) AS k) AS f
+        WHERE m.is_active
+    ), expected AS MATERIALIZED (
+        SELECT t.type, array_agg(modality.name) AS names
+        FROM unnest(ARRAY['full', 'quick', 'voice-only']) AS t (type)
+        JOIN modality ON CASE jsonb_typeof(modality.weight)
+            WHEN 'object' THEN coalesce((modality.weight ->> t.type)::float8, 0)
+            WHEN 'number' THEN (modality.weight #>> '{}')::float8
+            ELSE 1 END > 0
+        GROUP BY t.type
+    ), late AS MATERIALIZED (
+        -- One look at a score, however many analyses of its session have come, and at nothing else unless one is new.
+        SELECT f.session_id, f.session_created_at
+        FROM (SELECT x.session_id, array_agg(x.modality) AS modalities
+              FROM (SELECT a.session_id, 'text' AS modality FROM @extschema@.text_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'audio' FROM @extschema@.audio_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'visual' FROM @extschema@.visual_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'passive' FROM @extschema@.passive_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)) AS x
+              GROUP BY x.session_id) AS arrived
+        JOIN @extschema@.fusion_outputs AS f ON f.session_id = arrived.session_id AND NOT f.arrived_modalities @> arrived.modalities
+    ), waiting AS (
+        SELECT s.id, s.user_id, s.created_at, coalesce(s.assessment_type, 'full') AS type, false AS refresh
+        FROM @extschema@.assessment_sessions AS s
+        WHERE s.status IN ('pending', 'processing') AND (person IS NULL OR s.user_id = person)
         UNION ALL
-        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
-    LOOP
-        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
-        INTO old_rows USING cutoff;
-        IF old_rows > 0 THEN
-            RETURN NEXT;
-        END IF;
-    END LOOP;
-END;
-$$;
+        SELECT s.id, s.user_id, s.created_at, s.assessment_type, true
+        FROM late AS l
+        JOIN @extschema@.assessment_sessions AS s ON s.id = l.session_id AND s.created_at = l.session_created_at AND s.status = 'completed'
+    )
+    SELECT p.user_id, r.sessions, r.times, r.refreshes
+    FROM (SELECT w.user_id, min(w.created_at) AS since, array_agg(w.id) AS sessions, array_agg(w.created_at) AS times,
+                 array_agg(w.type) AS types, array_agg(w.refresh) AS refreshes
+          FROM waiting AS w GROUP BY w.user_id ORDER BY since, w.user_id) AS p
+    CROSS JOIN LATERAL (
+        SELECT array_agg(s.id ORDER BY s.at, s.id) AS sessions, array_agg(s.at ORDER BY s.at, s.id) AS times,
+               array_agg(s.refresh ORDER BY s.at, s.id) AS refreshes
+        FROM unnest(p.sessions, p.times, p.types, p.refreshes) AS s (id, at, type, refresh)
+        LEFT JOIN expected AS e ON e.type = s.type
+        CROSS JOIN LATERAL (
+            SELECT array_agg(a.modality) AS modalities, max(a.processed_at) AS newest
+            FROM (SELECT 'text' AS modality, x.processed_at FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'audio', x.processed_at FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'visual', x.processed_at FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'passive', x.processed_at FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id) AS a
+            WHERE NOT s.refresh) AS arrived
+        WHERE s.refresh OR arrived.newest <= settled OR arrived.modalities @> coalesce(e.names, '{}')) AS r
+    WHERE r.sessions IS NOT NULL
+    ORDER BY p.since, p.user_id
+    $$;
 
-COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
-
-CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
-
-COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
-    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (session_id uuid, user_id uuid, created_at timestamptz, refresh boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    columns CONSTANT text := @extschema@.mm_archive_columns();
-    moved bigint;
-BEGIN
-    -- It may have become the archive's meanwhile.
-    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
-        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
-        RETURN 0;
-    END IF;
-    -- History and audit tell a move from a loss by this and by who does it.
-    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
-    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
-    IF moved IS NULL THEN
-        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
-        -- hold, session or key, is left for the next run. Deleted through the parent, so that
-        -- triggers see one table, flat or partitioned.
-        EXECUTE format($move$
-            WITH old AS MATERIALIZED (
-                SELECT s.id, s.user_id, s.created_at
-                FROM ONLY %1$s AS s
-                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
-                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
-                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
-            ), moved AS (
-                DELETE FROM @extschema@.assessment_sessions AS s USING old
-                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
-                RETURNING s.*
-            )
-            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
-            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
-        USING cutoff;
-        GET DIAGNOSTICS moved = ROW_COUNT;
-    END IF;
-    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
-    IF moved > 0 THEN
-        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
-    END IF;
-    RETURN moved;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
-    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
-    AS $$
-DECLARE
-    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
-    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
-    attempts CONSTANT integer := 50;
-    attempt integer := 1;
-    bounds record;
-    new_name text;
-    item text;
-BEGIN
-    -- Another archiver may have had its turn.
-    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
-        RETURN 0;
-    END IF;
-    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
-    LOOP
-        BEGIN
-            -- Parents first, in the order in which readers and writers come.
-            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
-            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
-            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
-                RETURN 0; -- somebody else has moved it
-            END IF;
-            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
-            IF bounds.to_time > cutoff THEN
-                RETURN NULL;
-            END IF;
-            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
-                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
-                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
-            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
-                RETURN NULL;
-            END IF;
-            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
-            -- The archive has no triggers; those of the parent have gone with the detaching.
-            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
-                EXECUTE item;
-            END LOOP;
-            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
-            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
-            -- Of no use there.
-            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
-            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
-            IF item IS NOT NULL THEN
-                EXECUTE item;
-            END IF;
-            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
-            RETURN rows;
-        EXCEPTION
-            WHEN lock_not_available THEN
-                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
-                IF attempt >= attempts THEN
-                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
-                        USING ERRCODE = 'lock_not_available',
-                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
-                END IF;
-                attempt := attempt + 1;
-            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
-            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
-                RETURN NULL;
-        END;
-        PERFORM pg_sleep(0.1 * random());
-    END LOOP;
-END;
-$$;
+    SELECT s.id, p.user_id, s.at, s.refresh
+    FROM @extschema@.mm_ready_people(settled, window_start, person) AS p
+    CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
+    $$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
     RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
@@ -1045,42 +1548,6 @@ CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
 
 COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
     'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
-
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1483,594 +1950,41 @@ $doctor$;
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
+    relation regclass;
+    granted bigint := 0;
 BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
+    END IF;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
     END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
-            END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
-        END IF;
-    END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
 END;
 $$;
 
-CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
-
-COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
-
-CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
-                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
-                ELSE line END
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
-    RETURNS TABLE (table_name text, document jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = 1
-    AS $$
-DECLARE
-    queries text;
-BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
-        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
-    END IF;
-    -- One statement: all tables as of one moment. What is sealed is opened.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
-               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
-                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
-                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
-                    ELSE @extschema@.mm_row_document(t.relation) END,
-               t.relation), ' UNION ALL ')
-    INTO STRICT queries
-    FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
-    RETURN QUERY EXECUTE queries USING user_id;
-    IF NOT current_setting('transaction_read_only')::boolean THEN
-        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
-    ELSE
-        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
-    END IF;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    result jsonb;
-BEGIN
-    SELECT jsonb_build_object(
-        'format', 'mindmeasure person', 'format_version', 1,
-        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
-        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
-        'exported_at', clock_timestamp(),
-        'user_id', mm_export_user.user_id,
-        -- What each table had for columns: one that is not in a row was NULL.
-        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
-        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
-                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
-                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
-                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
-    INTO STRICT result;
-    RETURN result;
-EXCEPTION WHEN program_limit_exceeded THEN
-    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
-        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    AS $$
-DECLARE
-    person uuid;
-    part record;
-    unknown text;
-    stored bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    -- IS TRUE: what is missing or of another type is wrong, too.
-    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
-       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
-    END IF;
-    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
-        RAISE EXCEPTION 'document.format_version: must be 1'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
-    END IF;
-    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
-       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
-        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
-    END IF;
-    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
-        RAISE EXCEPTION 'document.user_id: must be a UUID'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-    END IF;
-    person := document ->> 'user_id';
-    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
-                FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
-                ORDER BY t.key
-    LOOP
-        IF part.relation IS NULL THEN
-            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
-        END IF;
-        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
-            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
-            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
-        END IF;
-        -- The owner, as who this runs, stores envelopes unopened.
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
-                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
-                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
-                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
-            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
-        END IF;
-        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
-            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        SELECT min(x.name) INTO unknown
-        FROM (SELECT jsonb_array_elements_text(part.columns)
-              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
-        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
-        IF unknown IS NOT NULL THEN
-            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
-        END IF;
-    END LOOP;
-
-    PERFORM @extschema@.mm_close_person(person);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
-        RAISE EXCEPTION 'document.user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF @extschema@.mm_person_is_known(person) THEN
-        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
-    END IF;
-    -- They come with their history: that they come is not part of it.
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    BEGIN
-        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
-                    FROM @extschema@.mm_person_tables() AS p
-                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
-                    -- Keys first: all else refers to them.
-                    ORDER BY p.table_name <> 'session_keys', p.table_name
-        LOOP
-            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
-            IF part.table_name = 'row_history' THEN
-                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
-                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
-                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
-            END IF;
-            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
-        END LOOP;
-    EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
-            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
-    END;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
-    RETURN stored;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
-    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 1000;
-    counts jsonb;
-    total bigint;
-    done bigint := 0;
-    step record;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
-        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
-    END IF;
-    -- Nobody writes rows of the person from here on, and nobody scores them.
-    PERFORM @extschema@.mm_close_person(user_id);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF at > clock_timestamp() THEN
-        RAISE EXCEPTION 'at: must be a time in the past'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
-    END IF;
-    IF at < @extschema@.mm_history_begins() THEN
-        RAISE EXCEPTION 'at: is before row_history begins'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
-                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
-                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
-    END IF;
-    IF NOT @extschema@.mm_person_is_known(user_id) THEN
-        RAISE EXCEPTION 'user_id: nothing is held on this person'
-            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
-    END IF;
-
-    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
-    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
-          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
-    IF NOT dry_run AND total > 0 THEN
-        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
-        PERFORM set_config('mindmeasure.restoring', 'on', true);
-        FOR step IN
-            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
-            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
-            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
-                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
-        LOOP
-            IF step.action = 'remove' THEN
-                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
-                IF step.source = 'assessment_sessions' THEN
-                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
-                    -- was missing then, and what belongs to it was there.
-                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
-                END IF;
-            ELSE
-                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
-                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
-                    ON CONFLICT (id) DO NOTHING;
-                END IF;
-                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
-                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
-                    CASE step.action WHEN 'change' THEN step.key_column END);
-            END IF;
-            done := done + 1;
-            IF done % batch = 0 THEN
-                PERFORM @extschema@.mm_progress('restore', done, total);
-            END IF;
-        END LOOP;
-        PERFORM set_config('mindmeasure.restoring', '', true);
-        -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
-        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
-        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
-        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
-        PERFORM @extschema@.mm_rescore_user(user_id);
-        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
-    END IF;
-
-    RETURN QUERY
-        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
-               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
-        ORDER BY 1;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    place record;
-    known boolean := false;
-BEGIN
-    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
-        EXIT WHEN known;
-    END LOOP;
-    RETURN known;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_valid_row';
-
-COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
-    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
-
-CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM @extschema@.mm_start_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 1, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
-    PERFORM @extschema@.mm_check_for_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 2, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
-    PERFORM @extschema@.mm_partition_sessions();
-    PERFORM @extschema@.mm_progress('partition', 3, 3);
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
-    AS $$
-DECLARE
-    schema CONSTANT text := '@extschema@';
-    -- The parent is made under this name and then takes the table's.
-    parent CONSTANT text := schema || '.mm_partitioned_sessions';
-    base text;
-    first_name text;
-    has_rows boolean;
-    statement text;
-    before_swap text[] := '{}';
-    on_parent text[] := '{}';
-    after_swap text[] := '{}';
-    lowest timestamptz;
-    highest timestamptz;
-    item record;
-BEGIN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
-    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
-        RETURN NULL;
-    END IF;
-    -- Again, under the lock.
-    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
-    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
-
-    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
-    SELECT m[1], m[2] INTO lowest, highest
-    FROM pg_constraint AS c
-    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
-    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
-    IF NOT FOUND THEN
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
-        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
-            INTO lowest, highest;
-        IF lowest IS NOT NULL THEN
-            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
-        END IF;
-    END IF;
-    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
-
-    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
-    -- Indexes: on the parent under their names, on the partition under others.
-    FOR item IN
-        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
-               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
-               i.indisvalid AND NOT i.indisexclusion
-               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
-               row_number() OVER (ORDER BY c.relname) AS number
-        FROM pg_index AS i
-        JOIN pg_class AS c ON c.oid = i.indexrelid
-        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
-        WHERE i.indrelid = sessions
-    LOOP
-        IF item.indisprimary THEN
-            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
-        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
-            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
-        ELSIF NOT item.can_move THEN
-            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
-                USING HINT = 'Across all partitions id is unique through session_keys.';
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
-        ELSE
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
-            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
-                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
-                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
-                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
-            IF item.comment IS NOT NULL THEN
-                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
-            END IF;
-        END IF;
-    END LOOP;
-    -- Dropped before the index takes its place.
-    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
-    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
-    -- A check that has not been proven of the rows that are there is not asked of them now.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
-        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
-                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
-        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
-        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
-    LOOP
-        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
-    END LOOP;
-    -- Foreign keys of others into the table.
-    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
-        -- First of all: it stands on the old primary key.
-        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
-        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
-        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
-    END LOOP;
-    -- Triggers, in whatever state they are.
-    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
-        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
-        after_swap := after_swap || item.definition;
-        IF item.tgenabled <> 'O' THEN
-            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
-                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
-        END IF;
-        IF item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Its policies, and those of other tables that look into it.
-    FOR item IN
-        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
-               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
-               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
-        FROM pg_policy AS p
-        WHERE p.polrelid = sessions OR EXISTS (
-            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
-    LOOP
-        IF item.own THEN
-            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
-            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
-                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
-                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
-        ELSE
-            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
-        END IF;
-        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
-        IF item.own AND item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Views on it, and functions whose bodies are bound to it.
-    FOR item IN
-        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
-        FROM pg_depend AS d
-        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
-        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || item.definition;
-    END LOOP;
-    -- Grants on the table and on its columns.
-    FOR item IN
-        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
-        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
-              UNION ALL
-              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
-        CROSS JOIN LATERAL aclexplode(g.acl) AS a
-        WHERE a.grantee <> g.relowner
-    LOOP
-        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
-            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-    END LOOP;
-    -- Counters belong to the column that they count for.
-    FOR item IN
-        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
-        FROM pg_attribute AS a
-        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
-    LOOP
-        IF item.attidentity = '' THEN
-            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
-        ELSE
-            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
-            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
-            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
-        END IF;
-    END LOOP;
-    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
-    after_swap := after_swap || statement;
-    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
-    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
-        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
-    END IF;
-    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
-    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
-    PERFORM @extschema@.mm_close_table(parent::regclass);
-    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
-    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
-    PERFORM @extschema@.mm_close_table(sessions);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
-    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
-    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
-    IF has_rows THEN
-        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
-    END IF;
-    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
-    IF has_rows THEN
-        RETURN first_name;
-    END IF;
-    EXECUTE format('DROP TABLE %s', sessions);
-    RETURN NULL;
-END;
-$$;
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED
@@ -2233,17 +2147,6 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'mm_key_files_wrapper';
 
-CREATE FUNCTION @extschema@.mm_move_to_archive(
-	"leaf" oid, /* pg_sys :: Oid */
-	"first_block" bigint, /* i64 */
-	"end_block" bigint, /* i64 */
-	"cutoff" timestamp with time zone /* TimestampWithTimeZone */
-) RETURNS bigint /* Option < i64 > */
-STRICT VOLATILE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'mm_move_to_archive_wrapper';
-
 CREATE FUNCTION @extschema@.mm_protected_columns() RETURNS TABLE (
 	"table_name" TEXT,  /* & '_ str */
 	"column_name" TEXT,  /* & '_ str */
@@ -2347,6 +2250,7 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_auditor;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_pending(integer),
+    @extschema@.mm_ready_people(timestamptz, timestamptz, uuid),
     @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid),
     @extschema@.mm_update_baselines(uuid),
     @extschema@.mm_rescore_user(uuid),
@@ -2403,12 +2307,9 @@ TO mindmeasure_owner, mindmeasure_system;
 -- Called by those above, as the owner.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
-    @extschema@.mm_time_bounds(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),
-    @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz),
-    @extschema@.mm_hold_session_keys(),
     @extschema@.mm_retention_time(regclass, text),
     @extschema@.mm_retention_due(text, text, text[]),
     @extschema@.mm_close_table(regclass),
@@ -2456,8 +2357,6 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
     'Part of the triggers on what belongs to a person: waits until an erasure, restore or import of the person ends, keeps one from beginning until the transaction ends, and says whether the person may have rows, that is, has not been erased.';
-COMMENT ON FUNCTION @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz) IS
-    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks, without a statement; returns how many. What others hold is left. NULL where it takes a statement: somebody is deleting session_keys, or an application''s own trigger or foreign key watches the rows. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
     'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS
@@ -2577,15 +2476,23 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner, mindmeasure_system;
 
 -- Plans are kept: one made while the tables were empty must be as good when they are full, and
--- point look-ups gain nothing from being compiled.
+-- point look-ups gain nothing from being compiled. Documents of scores are compressed by lz4, where Postgres
+-- was built with it: pglz takes some eight times as long. Not said of the columns, or a dump could not be restored
+-- where lz4 is missing.
 DO $settings$
 DECLARE
     function text;
+    has_lz4 CONSTANT boolean := (SELECT 'lz4' OPERATOR(pg_catalog.=) ANY (s.enumvals) FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'default_toast_compression');
 BEGIN
     FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_update_baselines(uuid)', 'mm_fit_calibration(uuid, text)', 'mm_fuse_batch(uuid[], uuid[], timestamptz[])'] LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET enable_seqscan = off', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET plan_cache_mode = force_generic_plan', function);
         EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET jit = off', function);
+    END LOOP;
+    FOREACH function IN ARRAY ARRAY['mm_fuse_session(uuid, boolean)', 'mm_rescore_user(uuid)', 'mm_fuse_batch(uuid[], uuid[], timestamptz[])'] LOOP
+        IF has_lz4 THEN
+            EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.%s SET default_toast_compression = lz4', function);
+        END IF;
     END LOOP;
 END
 $settings$;
@@ -2596,6 +2503,8 @@ COMMENT ON FUNCTION @extschema@.mm_fuse_pending(integer) IS
     'Queue worker: scores up to max_sessions (1 or more) sessions whose expected analyses have all arrived, or whose newest is older than mindmeasure.settle_interval, and refreshes scored ones that got a further modality within mindmeasure.refresh_window; each person''s oldest first. A session that cannot be scored becomes failed with its failure_reason and stops nothing. Several workers may run at once. Returns the number scored. System role only (42501).';
 COMMENT ON FUNCTION @extschema@.mm_fuse_batch(uuid[], uuid[], timestamptz[]) IS
     'Part of mm_fuse_pending(): scores sessions that have no score, a person''s side by side and oldest first, each given by its id, its person and its time; returns those it left alone, to be scored one by one.';
+COMMENT ON FUNCTION @extschema@.mm_ready_people(timestamptz, timestamptz, uuid) IS
+    'mm_ready_sessions() as a row a person, with their sessions in time order; who has waited longest comes first.';
 COMMENT ON FUNCTION @extschema@.mm_ready_sessions(timestamptz, timestamptz, uuid) IS
     'The sessions that mm_fuse_pending() would score: settled is the time before which a newest analysis must lie, window_start the oldest late analysis looked at, person one person or NULL for all; refresh says that the session is scored already.';
 COMMENT ON FUNCTION @extschema@.mm_update_baselines(uuid) IS

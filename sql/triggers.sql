@@ -145,11 +145,16 @@ DECLARE
     limits text[];
     kept boolean;
 BEGIN
-    -- The arguments are pairs: a column, and lowest..highest (either may be left out) or a|b|c.
+    -- The arguments are pairs: a column, and lowest..highest (either may be left out), a|b|c, or json for a
+    -- document of the column's name.
     FOR i IN 0 .. TG_NARGS - 1 BY 2 LOOP
         field := TG_ARGV[i];
         rule := TG_ARGV[i + 1];
-        IF rule LIKE '%..%' THEN
+        IF rule = 'json' THEN
+            -- Not from `given`, where a document that is null cannot be told from none.
+            EXECUTE format('SELECT @extschema@.mm_validate_json(%1$L, %1$L, ($1).%1$I)', field) USING NEW;
+            CONTINUE;
+        ELSIF rule LIKE '%..%' THEN
             limits := string_to_array(rule, '..');
             -- NaN sorts above every number, so each range refuses it too.
             kept := (given ->> field)::float8 BETWEEN coalesce(nullif(limits[1], ''), '-1.7976931348623157e308')::float8
@@ -170,7 +175,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
-    'Trigger on tables that scoring writes: holds everybody else to the ranges of the columns given as pairs of arguments (23514).';
+    'Trigger on tables that scoring writes: holds everybody else to the ranges and schemas of the columns given as pairs of arguments (23514).';
 
 CREATE FUNCTION @extschema@.mm_take_restored_row() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -23,8 +23,8 @@ use crate::models::{self, Prepared};
 use crate::sql::Schema;
 use crate::store::{self, Identity, Lessons, Score};
 
-/// Sessions read and written by one statement; bounds the memory.
-const SLICE: usize = 200;
+/// Sessions read and written by one statement, whose people are in memory meanwhile; bounds the memory.
+const SLICE: usize = 100;
 
 /// Scores sessions that have no score yet; returns those it has left alone.
 ///
@@ -75,9 +75,13 @@ fn fuse_batch(all: &[Identity], schema: &Schema) -> Result<Vec<Uuid>> {
         left: out_of_order(all),
         scored: HashSet::new(),
     };
-    for slice in all.chunks(SLICE) {
+    let mut slices = all.chunks(SLICE).peekable();
+    while let Some(slice) = slices.next() {
         // One connection a slice: its memory is given back before the next.
         Spi::connect_mut(|client| batch.slice(client, slice))?;
+        // Of the people only who goes on in the next.
+        let next = slices.peek().map(|next| *next[0].user_id.as_bytes());
+        batch.people.retain(|person, _| Some(*person) == next);
         pgrx::check_for_interrupts!();
     }
     Ok(all

@@ -16,6 +16,7 @@ use crate::sql::Schema;
 use crate::store::{self, Identity, Lessons, Score};
 
 const IDENTIFY: &str = include_str!("../sql/scoring/identify.sql");
+const PLACE: &str = include_str!("../sql/scoring/place.sql");
 const STORED: &str = include_str!("../sql/scoring/stored.sql");
 
 /// One row of fusion_outputs, with the columns of the seed.
@@ -87,31 +88,42 @@ fn fuse(session_id: Option<Uuid>, refresh: Option<bool>, schema: &Schema) -> Res
     if !may_act_for(found.identity.user_id, schema)? {
         return Err(Error::UnknownSession);
     }
-    found.check_place()?;
     if found.scored && !refresh {
-        return Spi::connect(|client| Ok(stored_row(client, schema, session_id)?.row));
+        return Spi::connect(|client| {
+            require_present(client, schema, &found.identity)?;
+            Ok(stored_row(client, schema, session_id)?.row)
+        });
     }
     lock_person(found.identity.user_id);
     require_current_view(found.identity.user_id, schema)?;
     Spi::connect_mut(|client| fuse_locked(client, schema, found, refresh))
 }
 
-/// Where a session is, whose it is, and the model that scores it.
+/// Whose a session is, and the model that scores it.
 struct Found {
     identity: Identity,
-    present: bool,
-    archived: bool,
     scored: bool,
     model: Option<(String, TimestampWithTimeZone)>,
 }
 
-impl Found {
-    fn check_place(&self) -> Result<()> {
-        match (self.present, self.archived) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Error::Archived),
-            (false, false) => Err(Error::UnknownSession),
-        }
+/// # Errors
+/// [`Error::Archived`], or [`Error::UnknownSession`] where the session is gone altogether.
+fn require_present(client: &SpiClient<'_>, schema: &Schema, identity: &Identity) -> Result<()> {
+    let arguments = [
+        identity.session_id.into(),
+        identity.user_id.into(),
+        identity.created_at.into(),
+    ];
+    let row = schema
+        .query(PLACE)
+        .read(client, &arguments)?
+        .next()
+        .ok_or(Error::UnknownSession)?;
+    let mut columns = Columns::new(&row);
+    match (columns.required("present")?, columns.required("archived")?) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Error::Archived),
+        (false, false) => Err(Error::UnknownSession),
     }
 }
 
@@ -127,15 +139,12 @@ fn identify(client: &SpiClient<'_>, schema: &Schema, session_id: Uuid) -> Result
         user_id: columns.required("user_id")?,
         created_at: columns.required("created_at")?,
     };
-    let (present, archived) = (columns.required("present")?, columns.required("archived")?);
     let scored = columns.next::<String>()?.is_some();
     let model = columns
         .next::<String>()?
         .zip(columns.next::<TimestampWithTimeZone>()?);
     Ok(Found {
         identity,
-        present,
-        archived,
         scored,
         model,
     })
@@ -161,7 +170,7 @@ fn fuse_locked(
     )?;
     // Archived or deleted while we waited for the lock.
     let Some(loaded) = loaded else {
-        identify(client, schema, session_id)?.check_place()?;
+        require_present(client, schema, &identity)?;
         return Err(Error::UnknownSession);
     };
     if loaded.before.scored && !found.scored {

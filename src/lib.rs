@@ -20,6 +20,7 @@ mod fuse;
 mod history;
 mod identity;
 mod jsonb;
+mod jsonb_tree;
 mod key_file;
 mod learn;
 mod load;

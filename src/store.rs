@@ -7,7 +7,8 @@ use pgrx::spi::SpiClient;
 use pgrx::Uuid;
 
 use crate::error::{Error, Result};
-use crate::jsonb::{JsonbText, RawJsonb};
+use crate::jsonb::RawJsonb;
+use crate::jsonb_tree::to_jsonb;
 use crate::load::Columns;
 use crate::sql::{Query, Schema};
 
@@ -135,8 +136,7 @@ pub fn score(
         scored,
         outcome,
     } = score;
-    let drivers =
-        RawJsonb::of(json(&scored.drivers)?).ok_or_else(|| Error::Stored("drivers".into()))?;
+    let drivers = jsonb(&scored.drivers)?;
     let [energy, stress, comfort, social, sleep] = reported(session);
     let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
     let mut arguments = lessons.known.arguments();
@@ -176,8 +176,8 @@ pub fn score(
         scored.combined_before.n.into(),
         scored.combined_before.mean.into(),
         scored.combined_before.m2.into(),
-        JsonbText(json(&scored.baseline_comparison)?).into(),
-        JsonbText(json(&scored.trend_analysis)?).into(),
+        jsonb(&scored.baseline_comparison)?.into(),
+        jsonb(&scored.trend_analysis)?.into(),
         (*outcome).into(),
         personal(scored).into(),
     ]);
@@ -202,11 +202,8 @@ pub fn scores(
     fn column<T>(scores: &[Score<'_>], value: impl Fn(&Score<'_>) -> T) -> Vec<T> {
         scores.iter().map(value).collect()
     }
-    let documents = |value: fn(&Scored) -> Result<String>| -> Result<Vec<JsonbText>> {
-        scores
-            .iter()
-            .map(|score| value(score.scored).map(JsonbText))
-            .collect()
+    let documents = |value: fn(&Scored) -> Result<RawJsonb>| -> Result<Vec<RawJsonb>> {
+        scores.iter().map(|score| value(score.scored)).collect()
     };
     let p_worse = |m: Modality| column(scores, |score| score.scored.p_worse[m.index()]);
     let raw = |m: Modality| column(scores, |score| score.scored.raw[m.index()]);
@@ -231,7 +228,7 @@ pub fn scores(
         column(scores, |score| score.scored.smoothed_variance).into(),
         column(scores, |score| score.scored.uncertainty).into(),
         column(scores, |score| score.scored.qc_overall.as_str()).into(),
-        documents(|scored| json(&scored.drivers))?.into(),
+        documents(|scored| jsonb(&scored.drivers))?.into(),
         vec![model.model_version.as_str(); scores.len()].into(),
         raw(Modality::Text).into(),
         raw(Modality::Audio).into(),
@@ -261,8 +258,8 @@ pub fn scores(
         column(scores, |score| score.scored.combined_before.n).into(),
         column(scores, |score| score.scored.combined_before.mean).into(),
         column(scores, |score| score.scored.combined_before.m2).into(),
-        documents(|scored| json(&scored.baseline_comparison))?.into(),
-        documents(|scored| json(&scored.trend_analysis))?.into(),
+        documents(|scored| jsonb(&scored.baseline_comparison))?.into(),
+        documents(|scored| jsonb(&scored.trend_analysis))?.into(),
         column(scores, |score| score.outcome).into(),
         column(scores, |score| personal(score.scored).map(array)).into(),
     ]);
@@ -385,8 +382,8 @@ impl Learnt {
     }
 }
 
-fn json(document: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(document).map_err(|error| Error::Stored(error.to_string()))
+fn jsonb(document: &impl serde::Serialize) -> Result<RawJsonb> {
+    to_jsonb(document).map_err(|error| Error::Stored(error.to_string()))
 }
 
 /// The figures of the self-report, in the order of [`FACTORS`].

@@ -85,3 +85,14 @@ CREATE TRIGGER hold_keys BEFORE DELETE ON @extschema@.session_keys
 -- register_session_key asks it now: one call instead of three.
 DROP TRIGGER guard_session ON @extschema@.assessment_sessions;
 DROP TRIGGER guard_session_times ON @extschema@.assessment_sessions;
+
+-- What scoring writes -------------------------------------------------------------------------
+-- It is held to its schemas by the tests, and everybody else by the guard of its numbers.
+ALTER TABLE @extschema@.mind_measure_scores
+    DROP CONSTRAINT mind_measure_scores_baseline_comparison,
+    DROP CONSTRAINT mind_measure_scores_trend_analysis;
+DROP TRIGGER guard_score_values ON @extschema@.mind_measure_scores;
+CREATE TRIGGER guard_score_values BEFORE INSERT OR UPDATE ON @extschema@.mind_measure_scores
+    FOR EACH ROW WHEN (current_user <> 'mindmeasure_owner')
+    EXECUTE FUNCTION @extschema@.mm_guard_values('combined_score', '0..100', 'baseline_deviation', '..',
+        'baseline_n', '0..', 'baseline_mean', '0..100', 'baseline_m2', '0..', 'baseline_comparison', 'json', 'trend_analysis', 'json');
