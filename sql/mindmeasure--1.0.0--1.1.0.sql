@@ -1,61 +1,6 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
-CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    opened jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
-        -- A JSON null may be NULL or a document: neither is sealed.
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
-        -- Only a protected table's rows are sure to have both.
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN opened;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
-    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
-
-CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    sealed jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    IF NOT @extschema@.mm_encryption_on() THEN
-        RETURN row_data;
-    END IF;
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
-            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
-                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
-    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
-
 CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_valid_row';
@@ -63,99 +8,31 @@ CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RE
 COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
     'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
 
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
     AS $$
-BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
-END;
-$$;
+    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
+           CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
+           bound IS NULL
+    FROM pg_class AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
+    WHERE c.oid = partition AND c.relispartition
+    $$;
 
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
+    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
 
-CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
+    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    base record;
-    view_name text;
-    reader text;
-BEGIN
-    FOR base IN
-        SELECT t.table_name, c.oid AS relation,
-               (SELECT string_agg(
-                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
-                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
-                                            t.table_name, a.attname, a.attname, a.attname) END,
-                           ', ' ORDER BY a.attnum)
-                FROM pg_attribute AS a
-                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
-        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
-        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
-        ORDER BY t.table_name
-    LOOP
-        view_name := format('@extschema@.%I', base.table_name || '_clear');
-        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
-        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
-                       view_name, base.columns, base.table_name);
-        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
-                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
-        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
-            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
-                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
-            END IF;
-        END LOOP;
-        RETURN NEXT view_name;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
-    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
-
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
+    WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
+    ORDER BY 2 NULLS LAST
+    $$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -331,117 +208,6 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-    AS $$
-DECLARE
-    columns CONSTANT text := @extschema@.mm_archive_columns();
-    moved bigint;
-BEGIN
-    -- It may have become the archive's meanwhile.
-    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
-        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
-        RETURN 0;
-    END IF;
-    -- History and audit tell a move from a loss by this and by who does it.
-    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
-    -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
-    -- hold, session or key, is left for the next run. Deleted through the parent, so that
-    -- triggers see one table, flat or partitioned.
-    EXECUTE format($move$
-        WITH old AS MATERIALIZED (
-            SELECT s.id, s.user_id, s.created_at
-            FROM ONLY %1$s AS s
-            JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
-            WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
-            FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
-        ), moved AS (
-            DELETE FROM @extschema@.assessment_sessions AS s USING old
-            WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
-            RETURNING s.*
-        )
-        INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
-        $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
-    USING cutoff;
-    GET DIAGNOSTICS moved = ROW_COUNT;
-    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
-    IF moved > 0 THEN
-        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
-    END IF;
-    RETURN moved;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
-    AS $$
-DECLARE
-    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
-    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
-    attempts CONSTANT integer := 50;
-    attempt integer := 1;
-    bounds record;
-    new_name text;
-    item text;
-BEGIN
-    -- Another archiver may have had its turn.
-    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
-        RETURN 0;
-    END IF;
-    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
-    LOOP
-        BEGIN
-            -- Parents first, in the order in which readers and writers come.
-            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
-            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
-            SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.partition = leaf AND p.to_time <= cutoff;
-            IF NOT FOUND THEN
-                RETURN 0; -- somebody else has moved it
-            END IF;
-            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
-                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
-                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
-            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL OR EXISTS (
-                SELECT FROM @extschema@.mm_time_partitions(archive) AS a WHERE a.from_time < bounds.to_time AND a.to_time > bounds.from_time) THEN
-                RETURN NULL;
-            END IF;
-            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
-            -- The archive has no triggers; those of the parent have gone with the detaching.
-            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
-                EXECUTE item;
-            END LOOP;
-            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
-            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
-            -- Of no use there.
-            FOR item IN
-                SELECT format('DROP INDEX %s', i.indexrelid::regclass) FROM pg_index AS i
-                WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-                  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
-            LOOP
-                EXECUTE item;
-            END LOOP;
-            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
-            RETURN rows;
-        EXCEPTION
-            WHEN lock_not_available THEN
-                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
-                IF attempt >= attempts THEN
-                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
-                        USING ERRCODE = 'lock_not_available',
-                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
-                END IF;
-                attempt := attempt + 1;
-            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
-            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
-                RETURN NULL;
-        END;
-        PERFORM pg_sleep(0.1 * random());
-    END LOOP;
-END;
-$$;
-
 CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_record_new_rows';
@@ -477,6 +243,161 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_record_history() IS
     'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
+
+CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
+    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 1000;
+    counts jsonb;
+    total bigint;
+    done bigint := 0;
+    step record;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
+        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
+    END IF;
+    -- Nobody writes rows of the person from here on, and nobody scores them.
+    PERFORM @extschema@.mm_close_person(user_id);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
+        RAISE EXCEPTION 'user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF at > clock_timestamp() THEN
+        RAISE EXCEPTION 'at: must be a time in the past'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
+    END IF;
+    IF at < @extschema@.mm_history_begins() THEN
+        RAISE EXCEPTION 'at: is before row_history begins'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
+                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
+                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
+    END IF;
+    IF NOT @extschema@.mm_person_is_known(user_id) THEN
+        RAISE EXCEPTION 'user_id: nothing is held on this person'
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
+    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
+          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
+    IF NOT dry_run AND total > 0 THEN
+        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
+        PERFORM set_config('mindmeasure.restoring', 'on', true);
+        FOR step IN
+            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
+            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
+            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
+                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+        LOOP
+            IF step.action = 'remove' THEN
+                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
+                IF step.source = 'assessment_sessions' THEN
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
+                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
+                END IF;
+            ELSE
+                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
+                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
+                    ON CONFLICT (id) DO NOTHING;
+                END IF;
+                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
+                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
+                    CASE step.action WHEN 'change' THEN step.key_column END);
+            END IF;
+            done := done + 1;
+            IF done % batch = 0 THEN
+                PERFORM @extschema@.mm_progress('restore', done, total);
+            END IF;
+        END LOOP;
+        PERFORM set_config('mindmeasure.restoring', '', true);
+        -- A session that was not scored then has no score now; all others are scored anew.
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
+        PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
+    END IF;
+
+    RETURN QUERY
+        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
+               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
+        FROM pg_trigger AS t
+        JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
+        ORDER BY 1;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    place record;
+    known boolean := false;
+BEGIN
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
+        EXIT WHEN known;
+    END LOOP;
+    RETURN known;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    base record;
+    view_name text;
+    reader text;
+BEGIN
+    FOR base IN
+        SELECT t.table_name, c.oid AS relation,
+               (SELECT string_agg(
+                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
+                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
+                                            t.table_name, a.attname, a.attname, a.attname) END,
+                           ', ' ORDER BY a.attnum)
+                FROM pg_attribute AS a
+                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
+        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
+        ORDER BY t.table_name
+    LOOP
+        view_name := format('@extschema@.%I', base.table_name || '_clear');
+        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
+        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
+                       view_name, base.columns, base.table_name);
+        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
+                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
+        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
+            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
+                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
+            END IF;
+        END LOOP;
+        RETURN NEXT view_name;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
+    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
 
 CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
     LANGUAGE plpgsql
@@ -701,119 +622,422 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
-    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    batch CONSTANT integer := 1000;
-    counts jsonb;
-    total bigint;
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
     done bigint := 0;
-    step record;
+    met bigint;
 BEGIN
-    PERFORM @extschema@.mm_require_system();
-    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
-        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
-    END IF;
-    -- Nobody writes rows of the person from here on, and nobody scores them.
-    PERFORM @extschema@.mm_close_person(user_id);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF at > clock_timestamp() THEN
-        RAISE EXCEPTION 'at: must be a time in the past'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
-    END IF;
-    IF at < @extschema@.mm_history_begins() THEN
-        RAISE EXCEPTION 'at: is before row_history begins'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
-                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
-                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
-    END IF;
-    IF NOT @extschema@.mm_person_is_known(user_id) THEN
-        RAISE EXCEPTION 'user_id: nothing is held on this person'
-            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
-    END IF;
-
-    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
-    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
-          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
-    IF NOT dry_run AND total > 0 THEN
-        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
-        PERFORM set_config('mindmeasure.restoring', 'on', true);
-        FOR step IN
-            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
-            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
-            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
-                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
         LOOP
-            IF step.action = 'remove' THEN
-                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
-                IF step.source = 'assessment_sessions' THEN
-                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
-                    -- was missing then, and what belongs to it was there.
-                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
-                END IF;
-            ELSE
-                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
-                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
-                    ON CONFLICT (id) DO NOTHING;
-                END IF;
-                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
-                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
-                    CASE step.action WHEN 'change' THEN step.key_column END);
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
             END IF;
-            done := done + 1;
-            IF done % batch = 0 THEN
-                PERFORM @extschema@.mm_progress('restore', done, total);
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
             END IF;
         END LOOP;
-        PERFORM set_config('mindmeasure.restoring', '', true);
-        -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
-        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
-        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
-        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
-        PERFORM @extschema@.mm_rescore_user(user_id);
-        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
-    END IF;
-
-    RETURN QUERY
-        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
-               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
-        ORDER BY 1;
+    END LOOP;
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
+    END LOOP;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
     AS $$
 DECLARE
-    place record;
-    known boolean := false;
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
 BEGIN
-    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
-        EXIT WHEN known;
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
     END LOOP;
-    RETURN known;
 END;
 $$;
+
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+
+CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    cutoff timestamptz;
+    total bigint;
+    leaves regclass[];
+    months regclass[];
+    month_rows bigint[];
+    leaf regclass;
+    month timestamptz;
+    block bigint;
+    blocks bigint;
+    step bigint;
+    batch bigint;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    moved := 0;
+    cutoff := @extschema@.mm_archive_cutoff(older_than);
+    PERFORM @extschema@.mm_archive_turn();
+    IF commits THEN
+        -- What came into the archive's DEFAULT partition goes into months of its own.
+        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
+        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
+        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            PERFORM @extschema@.mm_archive_turn();
+        END LOOP;
+    END IF;
+    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
+           array_agg(w.old_rows) FILTER (WHERE w.whole)
+    INTO total, leaves, months, month_rows
+    FROM @extschema@.mm_archive_work(cutoff) AS w;
+    IF total = 0 THEN
+        RETURN;
+    END IF;
+    IF commits THEN
+        -- Nor keep the locks of counting.
+        COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM @extschema@.mm_archive_turn();
+        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+    END IF;
+    -- Whole months last: without commits, their locks are held for the shortest time.
+    FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
+        IF leaf = ANY (months) THEN
+            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
+            IF batch IS NOT NULL THEN
+                moved := moved + batch;
+                PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+                IF commits THEN
+                    COMMIT;
+                    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    PERFORM @extschema@.mm_archive_turn();
+                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+                END IF;
+                CONTINUE;
+            END IF;
+        END IF;
+        -- A new month of the archive locks session_keys, which every new session needs, to the end of
+        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            IF commits THEN
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            END IF;
+        END LOOP;
+        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
+        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
+        SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
+        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
+        block := 0;
+        WHILE block < blocks LOOP
+            batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
+            block := block + step;
+            CONTINUE WHEN batch = 0;
+            moved := moved + batch;
+            PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+            IF commits THEN
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                PERFORM @extschema@.mm_archive_turn();
+                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+            END IF;
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    is_old boolean;
+BEGIN
+    FOR leaf, is_old, whole IN
+        WITH archived AS MATERIALIZED (
+            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
+        ), parts AS MATERIALIZED (
+            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
+        )
+        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
+               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
+        FROM parts AS p
+        UNION ALL
+        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
+    LOOP
+        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
+        INTO old_rows USING cutoff;
+        IF old_rows > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
+
+CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
+
+COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
+    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    AS $$
+DECLARE
+    columns CONSTANT text := @extschema@.mm_archive_columns();
+    moved bigint;
+BEGIN
+    -- It may have become the archive's meanwhile.
+    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
+        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
+        RETURN 0;
+    END IF;
+    -- History and audit tell a move from a loss by this and by who does it.
+    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
+    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
+    IF moved IS NULL THEN
+        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
+        -- hold, session or key, is left for the next run. Deleted through the parent, so that
+        -- triggers see one table, flat or partitioned.
+        EXECUTE format($move$
+            WITH old AS MATERIALIZED (
+                SELECT s.id, s.user_id, s.created_at
+                FROM ONLY %1$s AS s
+                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
+                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
+                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
+            ), moved AS (
+                DELETE FROM @extschema@.assessment_sessions AS s USING old
+                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
+                RETURNING s.*
+            )
+            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
+            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
+        USING cutoff;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
+    IF moved > 0 THEN
+        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
+    END IF;
+    RETURN moved;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
+    attempts CONSTANT integer := 50;
+    attempt integer := 1;
+    bounds record;
+    new_name text;
+    item text;
+BEGIN
+    -- Another archiver may have had its turn.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+        RETURN 0;
+    END IF;
+    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
+    LOOP
+        BEGIN
+            -- Parents first, in the order in which readers and writers come.
+            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
+            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+                RETURN 0; -- somebody else has moved it
+            END IF;
+            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
+            IF bounds.to_time > cutoff THEN
+                RETURN NULL;
+            END IF;
+            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
+                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
+                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
+            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
+                RETURN NULL;
+            END IF;
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
+            -- The archive has no triggers; those of the parent have gone with the detaching.
+            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
+                EXECUTE item;
+            END LOOP;
+            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
+            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
+            -- Of no use there.
+            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
+            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
+            IF item IS NOT NULL THEN
+                EXECUTE item;
+            END IF;
+            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
+            RETURN rows;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
+                IF attempt >= attempts THEN
+                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
+                        USING ERRCODE = 'lock_not_available',
+                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
+                END IF;
+                attempt := attempt + 1;
+            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
+            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
+                RETURN NULL;
+        END;
+        PERFORM pg_sleep(0.1 * random());
+    END LOOP;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+
+CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    opened jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
+        -- A JSON null may be NULL or a document: neither is sealed.
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN opened;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
+    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
+
+CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    sealed jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    IF NOT @extschema@.mm_encryption_on() THEN
+        RETURN row_data;
+    END IF;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
+            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
+                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
+    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
 
 CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -1000,69 +1224,51 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
 BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
-    END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
-            END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
-        END IF;
-    END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+    -- The seed's CHECK constraints hold as well; they cannot carry a hint.
+    IF NEW.status NOT IN ('pending', 'processing', 'completed', 'failed') THEN
+        RAISE EXCEPTION 'status: is not one of pending, processing, completed, failed'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_status_valid',
+                  HINT = 'Leave status out of the UPDATE: mm_fuse_session() completes a session.';
+    END IF;
+    IF NEW.assessment_type NOT IN ('full', 'quick', 'voice-only') THEN
+        RAISE EXCEPTION 'assessment_type: is not one of full, quick, voice-only'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'check_assessment_type_valid',
+                  HINT = 'Use full, quick or voice-only; left out it is full.';
+    END IF;
+    IF pg_has_role('mindmeasure_system', 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF (NEW.status = 'completed' AND OLD.status <> 'completed')
+       OR NEW.failure_reason IS DISTINCT FROM OLD.failure_reason THEN
+        RAISE EXCEPTION 'status, failure_reason: are set by the system when it has scored the session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'Call mm_fuse_session() with the session''s id: it scores and completes it.';
+    END IF;
+    IF OLD.status = 'completed' AND
+       (NEW.status, NEW.category, NEW.assessment_type, NEW.mood_before, NEW.text_data, NEW.audio_data, NEW.visual_data)
+       IS DISTINCT FROM
+       (OLD.status, OLD.category, OLD.assessment_type, OLD.mood_before, OLD.text_data, OLD.audio_data, OLD.visual_data) THEN
+        RAISE EXCEPTION 'status, category, assessment_type, mood_before, text_data, audio_data, visual_data: cannot change in a completed session'
+            USING ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME,
+                  HINT = 'A completed session takes mood_after and reflection_notes only. Start a new session for new answers.';
+    END IF;
+    RETURN NEW;
 END;
 $$;
+
+COMMENT ON FUNCTION @extschema@.mm_guard_session() IS
+    'Trigger on assessment_sessions, before an UPDATE: status and assessment_type are of the known kinds (23514); a user cannot complete, re-open or rewrite a scored session (42501). Of an INSERT mm_register_session_key() asks the like.';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_register_session_key() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_register_session_key';
+
+COMMENT ON FUNCTION @extschema@.mm_register_session_key() IS
+    'Trigger on assessment_sessions: a new session is of a known kind (23514), and a user neither completes it nor chooses its times (42501); registers id, person and time in session_keys, which outlives the session row. 23505: the id was used before.';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_fill_owner() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
@@ -1110,6 +1316,59 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
     'Trigger on tables that scoring writes: holds everybody else to the ranges and schemas of the columns given as pairs of arguments (23514).';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
+    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
+                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    policy record;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: retention is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
+        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give an array, e.g. ''{drop,redact}''.';
+    END IF;
+    FOR policy IN
+        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
+        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
+        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
+    LOOP
+        -- It may come with a later version.
+        CONTINUE WHEN policy.id IS NULL;
+        task := policy.action || ' ' || policy.table_name;
+        action := policy.action;
+        relation := policy.id;
+        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
+        redacted_columns := policy.redacted_columns;
+        keep := policy.keep;
+        cutoff := now() - keep;
+        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
+        IF time_column IS NULL THEN
+            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
+        ELSIF action = 'archive' OR by_partition THEN
+            RETURN NEXT;
+        ELSE
+            FOR leaf, blocks, step IN
+                SELECT l.id, b.blocks, b.step
+                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
+                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
+                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
+            LOOP
+                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
+                INTO due USING cutoff;
+                IF due > 0 THEN
+                    RETURN NEXT;
+                END IF;
+            END LOOP;
+        END IF;
+    END LOOP;
+END;
+$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1319,59 +1578,6 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, wi
     CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
     $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
-    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
-                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    policy record;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: retention is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
-        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give an array, e.g. ''{drop,redact}''.';
-    END IF;
-    FOR policy IN
-        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
-        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
-        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
-    LOOP
-        -- It may come with a later version.
-        CONTINUE WHEN policy.id IS NULL;
-        task := policy.action || ' ' || policy.table_name;
-        action := policy.action;
-        relation := policy.id;
-        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
-        redacted_columns := policy.redacted_columns;
-        keep := policy.keep;
-        cutoff := now() - keep;
-        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
-        IF time_column IS NULL THEN
-            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
-        ELSIF action = 'archive' OR by_partition THEN
-            RETURN NEXT;
-        ELSE
-            FOR leaf, blocks, step IN
-                SELECT l.id, b.blocks, b.step
-                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
-                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
-                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
-            LOOP
-                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
-                INTO due USING cutoff;
-                IF due > 0 THEN
-                    RETURN NEXT;
-                END IF;
-            END LOOP;
-        END IF;
-    END LOOP;
-END;
-$$;
-
 CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1468,86 +1674,41 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
 
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
+    relation regclass;
+    granted bigint := 0;
 BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
     END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
     END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
 END;
 $$;
 
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1736,6 +1897,87 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_verify_audit(text) IS
     'What is wrong with the sealed audit, one row each; none: nothing. row_id names the line that is altered, missing, inserted or reordered, block the block that is missing, altered, or does not follow the one before. head: what mm_audit_head() returned once and was kept elsewhere; finds a chain that was cut or rewritten as a whole. Whole months older than six years may be gone. System role and auditor. Errors: 22023 head.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
 
 CREATE FUNCTION @extschema@.mm_doctor() RETURNS TABLE (check_name text, status text, detail text, fix text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1950,42 +2192,6 @@ $doctor$;
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
 
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
-
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED
 LANGUAGE c /* Rust */
@@ -2147,6 +2353,17 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'mm_key_files_wrapper';
 
+CREATE FUNCTION @extschema@.mm_move_to_archive(
+	"leaf" oid, /* pg_sys :: Oid */
+	"first_block" bigint, /* i64 */
+	"end_block" bigint, /* i64 */
+	"cutoff" timestamp with time zone /* TimestampWithTimeZone */
+) RETURNS bigint /* Option < i64 > */
+STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'mm_move_to_archive_wrapper';
+
 CREATE FUNCTION @extschema@.mm_protected_columns() RETURNS TABLE (
 	"table_name" TEXT,  /* & '_ str */
 	"column_name" TEXT,  /* & '_ str */
@@ -2307,9 +2524,12 @@ TO mindmeasure_owner, mindmeasure_system;
 -- Called by those above, as the owner.
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
+    @extschema@.mm_time_bounds(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),
+    @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz),
+    @extschema@.mm_hold_session_keys(),
     @extschema@.mm_retention_time(regclass, text),
     @extschema@.mm_retention_due(text, text, text[]),
     @extschema@.mm_close_table(regclass),
@@ -2357,6 +2577,8 @@ GRANT EXECUTE ON FUNCTION
 TO mindmeasure_owner;
 COMMENT ON FUNCTION @extschema@.mm_admit_person(uuid) IS
     'Part of the triggers on what belongs to a person: waits until an erasure, restore or import of the person ends, keeps one from beginning until the transaction ends, and says whether the person may have rows, that is, has not been erased.';
+COMMENT ON FUNCTION @extschema@.mm_move_to_archive(oid, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks, without a statement; returns how many. What others hold is left. NULL where it takes a statement: somebody is deleting session_keys, or an application''s own trigger or foreign key watches the rows. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_close_person(uuid) IS
     'Keeps everybody else from writing rows of a person and from scoring them until the transaction ends. Errors: 55000 not under READ COMMITTED. Owner only.';
 COMMENT ON FUNCTION @extschema@.mm_tombstone(uuid) IS
