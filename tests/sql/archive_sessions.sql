@@ -72,6 +72,18 @@ SELECT set_eq('SELECT reflection_notes, clinic, ward FROM assessment_sessions_ar
     $$ VALUES ('later', 'clinic 6', 'ward'), (NULL, NULL, 'ward 7') $$, 'and no value has shifted');
 SELECT is((SELECT count(*) FROM assessment_sessions_archive AS a LEFT JOIN session_keys AS k USING (id, user_id, created_at) WHERE k.id IS NULL), 0::bigint, 'each with its key');
 
+-- what is kept out of line moves along, and the indexes know every row ------------------------------
+INSERT INTO assessment_sessions (user_id, created_at, reflection_notes)
+SELECT spec.carol(), :'old_month'::timestamptz + n * interval '1 minute', (SELECT string_agg(md5(n::text || g), '') FROM generate_series(1, 900) AS g) FROM generate_series(1, 20) AS n;
+CREATE TABLE spec.long_before AS SELECT id, reflection_notes FROM assessment_sessions WHERE length(reflection_notes) = 28800;
+SELECT is(spec.say('SELECT archive_old_sessions()', 'spec_worker'), '20', 'given sessions with long notes');
+SELECT set_eq('SELECT id, reflection_notes FROM assessment_sessions_archive WHERE length(reflection_notes) = 28800', 'SELECT * FROM spec.long_before', 'every letter is there');
+CREATE EXTENSION amcheck;
+SELECT lives_ok(format('SELECT bt_index_check(%s, true)', c.oid), 'every row is in ' || c.relname)
+FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid
+WHERE c.relkind = 'i' AND i.indrelid IN (SELECT relid FROM pg_partition_tree('assessment_sessions_archive'));
+DELETE FROM session_keys WHERE id IN (SELECT id FROM spec.long_before);
+
 -- moves and losses are told apart by those who watch ----------------------------------------------
 CREATE TABLE watched (what text, rows bigint);
 GRANT INSERT ON watched TO PUBLIC;
