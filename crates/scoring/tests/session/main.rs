@@ -242,7 +242,7 @@ impl Database {
             smoothed: None,
             sessions: 0,
             history: Vec::new(),
-            fusion: model.fusion.clone(),
+            fusion: model.fusion,
             watch: [0.0; 4].map(text),
         }
     }
