@@ -214,7 +214,7 @@ impl Replay {
                 feature_z: scored.feature_z.clone(),
                 p_worse_fused: scored.p_worse_fused,
             });
-            let past = Past::new(session.at_us, scored.departure(), session.mood);
+            let past = Past::new(session.at_us, scored.departure, session.mood);
             self.history.push(past);
             self.scored += 1;
             let identity = Identity {

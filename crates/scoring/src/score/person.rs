@@ -77,10 +77,10 @@ impl Person {
         });
         self.sessions_before += 1;
         self.history
-            .push(Past::new(session.at_us, scored.departure(), session.mood));
+            .push(Past::new(session.at_us, scored.departure, session.mood));
         self.history = recent(&self.history, session.at_us).to_vec();
         self.watch = scored.watch;
-        if scored.departure().is_some() {
+        if scored.departure.is_some() {
             let first = self.compared.map_or(session.at_us, |(first, _)| first);
             self.compared = Some((first, session.at_us));
         }

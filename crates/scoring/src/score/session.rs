@@ -32,6 +32,8 @@ pub struct Scored {
     pub p_worse_fused: f64,
     /// l_u: log-odds of the person's own rate.
     pub own_logit: f64,
+    /// As the person's history keeps it: see [`crate::history::Past::departure`].
+    pub departure: Option<f64>,
     /// 0..100, higher is better.
     pub score: i32,
     pub score_smoothed: f64,
@@ -70,13 +72,6 @@ pub struct Scored {
 /// A deviation needs this many earlier scores.
 const DEVIATION_MIN_N: f64 = 3.0;
 
-impl Scored {
-    /// As the person's history keeps it.
-    pub fn departure(&self) -> Option<f64> {
-        (self.qc_overall != Qc::Insufficient).then(|| departure(self.p_worse_fused, self.own_logit))
-    }
-}
-
 /// Scores a session. Total: finite input gives finite output.
 ///
 /// With `kept`, the modalities scored earlier keep their evidence bit for bit, those that arrived
@@ -114,6 +109,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
     );
 
     let (qc_overall, reasons) = verdict(model, &evidence, &uncertainty, &read.terms);
+    let usable = qc_overall != Qc::Insufficient;
 
     let y = 100.0 * (1.0 - p_worse_fused);
     let smoothed = step(
@@ -126,13 +122,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
     );
 
     let p_worse = each(&evidence, |driver| probability(driver.logit));
-    let learning = learn(
-        &known,
-        &read.terms,
-        &p_worse,
-        y,
-        qc_overall != Qc::Insufficient,
-    );
+    let learning = learn(&known, &read.terms, &p_worse, y, usable);
     let raw = each(&evidence, |driver| driver.raw);
     let target_logit = logit(p_worse_fused);
     let (lines, weights) = lines(&known, &evidence);
@@ -155,7 +145,6 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         dropped: read.dropped,
     };
 
-    let usable = qc_overall != Qc::Insufficient;
     let departure = usable.then(|| departure(p_worse_fused, own_logit));
     let now = Past::new(session.at_us, departure, session.mood);
     let seen = Seen {
@@ -180,6 +169,7 @@ pub fn score(model: &Model, person: &Person, session: &Session, kept: Option<&Ke
         p_worse,
         p_worse_fused,
         own_logit,
+        departure,
         // y is within 0..100, so the conversion neither saturates nor loses anything.
         score: y.round() as i32,
         score_smoothed: smoothed.level,
