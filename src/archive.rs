@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum};
 
 use crate::audit::owner;
-use crate::direct::{insert_index_entries, Known, Table, BOUNDS};
+use crate::direct::{self, clear, insert_index_entries, Known, Table, BOUNDS};
 use crate::error::{or_raise, Error, Result};
 use crate::trigger::{trigger_function, Call};
 
@@ -328,7 +328,7 @@ impl Target {
             for slot in kept {
                 match &self.entries {
                     Some(entries) => entries.iter().for_each(|of| of.keep(*slot, estate)),
-                    None => insert_index_entries(self.info, *slot, estate),
+                    None => insert_index_entries(self.info, *slot, estate, direct::Entries::All),
                 }
                 clear(*slot);
             }
@@ -466,17 +466,6 @@ impl Entries {
                 );
             }
             pg_sys::tuplesort_end(self.sort);
-        }
-    }
-}
-
-/// # Safety
-/// A slot.
-unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: as promised.
-    unsafe {
-        if let Some(clear) = (*(*slot).tts_ops).clear {
-            clear(slot);
         }
     }
 }

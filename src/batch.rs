@@ -21,7 +21,7 @@ use crate::error::{or_raise, Error, Result};
 use crate::load::Before;
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
-use crate::store::{self, Identity, Lessons, Score};
+use crate::store::{self, Earlier, Identity, Lessons, Score};
 
 /// Sessions read and written by one statement, whose people are in memory meanwhile; bounds the memory.
 const SLICE: usize = 100;
@@ -208,17 +208,19 @@ impl Batch<'_> {
             known.teach(user_id, model, run, &mut lessons)?;
             known.stored = known.person.clone();
         }
-        let rows: Vec<Score<'_>> = results
+        let rows = results
             .iter()
-            .map(|result| Score {
-                identity: result.identity,
-                session: &result.session,
-                scored: &result.scored,
-                outcome: result.outcome,
+            .map(|result| {
+                let scored = &result.scored;
+                Score::new(result.identity, &result.session, scored, result.outcome)
             })
-            .collect();
-        // A person with an outcome that is not earlier was handed back.
-        store::scores(client, self.schema, model, &rows, &lessons, false)
+            .collect::<Result<Vec<_>>>()?;
+        // A person with a score or an outcome that is not earlier was handed back.
+        let earlier = Earlier {
+            scored: false,
+            derived: false,
+        };
+        store::write(client, self.schema, model, &rows, &lessons, earlier)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::jsonb::RawJsonb;
 use crate::load::{four, metric_baseline, Before, Columns};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
-use crate::store::{self, Identity, Lessons, Score};
+use crate::store::{self, Earlier, Identity, Lessons, Score};
 
 const IDENTIFY: &str = include_str!("../sql/scoring/identify.sql");
 const PLACE: &str = include_str!("../sql/scoring/place.sql");
@@ -184,7 +184,12 @@ fn fuse_locked(
             return Err(Error::NoAnalysis);
         }
         let scored = score(&prepared.model, &before.person, session, None);
-        return write(client, schema, prepared, identity, session, before, scored);
+        // SAFETY: a plain look at the transaction.
+        let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+        let now = TimestampWithTimeZone::try_from(now).map_err(|_| Error::Stored("now".into()))?;
+        return write(
+            client, schema, prepared, identity, session, before, scored, now,
+        );
     }
     let stored = stored_row(client, schema, session_id)?;
     let nothing_new = Modality::ALL.into_iter().all(|modality| {
@@ -196,7 +201,10 @@ fn fuse_locked(
     }
     let kept = stored.kept(prepared)?;
     let scored = score(&prepared.model, &before.person, session, Some(&kept));
-    write(client, schema, prepared, identity, session, before, scored)
+    let at = stored.row.created_at;
+    write(
+        client, schema, prepared, identity, session, before, scored, at,
+    )
 }
 
 fn write(
@@ -207,6 +215,7 @@ fn write(
     session: &Session,
     before: &Before,
     scored: Scored,
+    created_at: TimestampWithTimeZone,
 ) -> Result<Row> {
     let model = &prepared.model;
     let outcome = scored
@@ -220,14 +229,13 @@ fn write(
         &scored.baselines,
         &scored.metrics,
     )?;
-    let row = Score {
-        identity,
-        session,
-        scored: &scored,
-        outcome,
+    let score = Score::new(identity, session, &scored, outcome)?;
+    let earlier = Earlier {
+        scored: before.scored,
+        derived: before.derived,
     };
-    let (created_at, drivers) =
-        store::score(client, schema, model, &row, &lessons, before.derived)?;
+    let drivers = score.drivers;
+    store::write(client, schema, model, &[score], &lessons, earlier)?;
     Ok(Row {
         session_id: identity.session_id,
         user_id: identity.user_id,

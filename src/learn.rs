@@ -15,7 +15,7 @@ use crate::error::{or_raise, Error, Result};
 use crate::load::Columns;
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
-use crate::store::{self, Identity, Learnt, Lessons, Score};
+use crate::store::{self, Earlier, Identity, Learnt, Lessons, Score};
 
 /// Scores all of a person's scored sessions anew with the active model; returns how many.
 #[pg_extern(volatile, security_definer)]
@@ -225,18 +225,19 @@ impl Replay {
             results.push((identity, session, scored, outcome));
         }
         if write == Write::Scores {
-            let rows: Vec<Score<'_>> = results
+            let rows = results
                 .iter()
-                .map(|(identity, session, scored, outcome)| Score {
-                    identity: *identity,
-                    session,
-                    scored,
-                    outcome: *outcome,
+                .map(|(identity, session, scored, outcome)| {
+                    Score::new(*identity, session, scored, *outcome)
                 })
-                .collect();
+                .collect::<Result<Vec<_>>>()?;
             // Baselines come at the end, once.
             let lessons = Lessons::default();
-            store::scores(client, schema, &prepared.model, &rows, &lessons, true)?;
+            let earlier = Earlier {
+                scored: true,
+                derived: true,
+            };
+            store::write(client, schema, &prepared.model, &rows, &lessons, earlier)?;
         }
         Ok(last)
     }

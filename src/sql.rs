@@ -29,9 +29,13 @@ impl Schema {
     }
 
     pub fn of_function(function: pg_sys::Oid) -> Schema {
+        // SAFETY: a look-up.
+        Schema::at(unsafe { pg_sys::get_func_namespace(function) })
+    }
+
+    pub fn at(oid: pg_sys::Oid) -> Schema {
         // SAFETY: the look-ups return palloc'd strings.
         unsafe {
-            let oid = pg_sys::get_func_namespace(function);
             let name = pg_sys::quote_identifier(pg_sys::get_namespace_name(oid));
             Schema {
                 oid,

@@ -38,7 +38,6 @@ pub(crate) use trigger_function;
 /// A trigger that is running.
 pub struct Call<'a> {
     pub data: &'a pg_sys::TriggerData,
-    pub function: pg_sys::Oid,
     /// Where the extension is.
     pub schema: pg_sys::Oid,
 }
@@ -55,7 +54,6 @@ impl Call<'_> {
             let function = (*(*fcinfo).flinfo).fn_oid;
             Call {
                 data: &*(*fcinfo).context.cast::<pg_sys::TriggerData>(),
-                function,
                 schema: pg_sys::get_func_namespace(function),
             }
         }

@@ -1,6 +1,14 @@
 -- Copies of the templates: rows of other people, in every table, without scoring them again.
 -- bench.copy_people(kind, first, last) makes copies number first to last of every template of a kind.
 -- What is copied is consistent: a copy's scores, baselines and outcomes belong together as the template's do.
+CREATE FUNCTION bench.copied(tables text[]) RETURNS regclass[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(c.oid::regclass ORDER BY c.relname)
+    FROM pg_class AS c
+    WHERE c.relnamespace = (SELECT extnamespace FROM pg_extension WHERE extname = 'mindmeasure') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND c.relname IN ('session_keys', 'assessment_sessions', 'text_analysis', 'audio_analysis', 'visual_analysis', 'fusion_outputs',
+          'mind_measure_scores', 'session_outcomes', 'user_baselines', 'user_feature_baselines', 'user_calibration')
+      AND (tables IS NULL OR c.relname = ANY (tables))
+$$;
 CREATE FUNCTION bench.copy_people(kind text, first int, last int, tables text[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     relation record;
@@ -16,12 +24,8 @@ BEGIN
                    WHEN a.attname IN ('created_at', 'session_created_at', 'processed_at', 'updated_at', 'calculated_at', 'last_observed_at')
                        THEN format('x.%I - g.copy %% 86400 * interval ''1 s''', a.attname)
                    ELSE format('x.%I', a.attname) END, ', ' ORDER BY a.attnum) AS values
-        FROM pg_class AS c
+        FROM unnest(bench.copied(tables)) AS c (oid)
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = (SELECT extnamespace FROM pg_extension WHERE extname = 'mindmeasure') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-          AND c.relname IN ('session_keys', 'assessment_sessions', 'text_analysis', 'audio_analysis', 'visual_analysis', 'fusion_outputs',
-              'mind_measure_scores', 'session_outcomes', 'user_baselines', 'user_feature_baselines', 'user_calibration')
-          AND (tables IS NULL OR c.relname = ANY (tables))
         GROUP BY c.oid
     LOOP
         EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s AS x JOIN bench.template AS t USING (user_id) CROSS JOIN generate_series($2, $3) AS g (copy) WHERE t.kind = $1',

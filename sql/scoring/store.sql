@@ -1,8 +1,7 @@
--- Scores, and what the people's baselines learnt from them, in one statement. What is scored is one session
--- or many: src/store.rs puts score.sql or score_batch.sql in the first place, and told.sql or untold.sql in
--- the other where there is an outcome to write or to take away: a part that writes nothing would still be set
--- up and fire the statement's triggers. $1 to $14 are those of baselines.sql: rows of baselines that are known
--- to be there.
+-- Scores, and what the people's baselines learnt from them, in one statement. src/store/mod.rs puts scores.sql
+-- in the first place, completed.sql in the second, and told.sql or untold.sql in the last where there is an
+-- outcome to write or to take away: a part that writes nothing would still be set up and fire the statement's
+-- triggers. $1 to $14 are those of baselines.sql: rows of baselines that are known to be there.
 WITH scored AS @scored@, fused AS (
     INSERT INTO @extschema@.fusion_outputs AS f (
         session_id, user_id, session_created_at,
@@ -43,7 +42,6 @@ WITH scored AS @scored@, fused AS (
         reported_sleep = excluded.reported_sleep,
         decline_watch = excluded.decline_watch
         @own_weights(, personal_weights = excluded.personal_weights|)@
-    RETURNING f.session_id, f.created_at
 ), compared AS (
     INSERT INTO @extschema@.mind_measure_scores (
         session_id, user_id, combined_score, baseline_deviation, is_baseline_session, baseline_n, baseline_mean, baseline_m2,
@@ -62,9 +60,7 @@ WITH scored AS @scored@, fused AS (
         trend_analysis = excluded.trend_analysis,
         calculated_at = now()
 ), completed AS (
-    UPDATE @extschema@.assessment_sessions AS s SET status = 'completed', failure_reason = NULL
-    FROM scored AS x
-    WHERE s.id = x.session_id AND s.created_at = x.session_created_at AND (s.status <> 'completed' OR s.failure_reason IS NOT NULL)
+    @completed@
 )@outcomes@, features AS (
     UPDATE @extschema@.user_feature_baselines AS b SET
         modality = x.modality, mean = x.mean, sd = x.sd, n = x.n, m2 = x.m2, sum_w2 = x.sum_w2, last_observed_at = x.observed_at, updated_at = now()
@@ -79,4 +75,4 @@ WITH scored AS @scored@, fused AS (
     WHERE b.user_id = x.person AND b.metric_type = x.metric
     RETURNING true
 )
-SELECT f.created_at, (SELECT count(*) FROM features) + (SELECT count(*) FROM metrics) AS learnt FROM fused AS f
+SELECT (SELECT count(*) FROM features) + (SELECT count(*) FROM metrics) AS learnt

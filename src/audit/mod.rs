@@ -78,9 +78,43 @@ unsafe fn audit_statement(call: &Call<'_>) -> Result<usize> {
     }
     let table = call.table_name();
     for (person, line) in lines {
-        insert(call, action, &table, person, line, &compared)?;
+        let changed = compared
+            .iter()
+            .zip(&line.changed)
+            .filter(|(_, changed)| **changed)
+            .map(|(column, _)| call.column_name(column.at))
+            .collect();
+        let told = Told {
+            action,
+            table: &table,
+            rows: line.rows,
+            ids: line.ids,
+            changed,
+        };
+        tell(call.schema, person.map(Uuid::from_bytes), told)?;
     }
     Ok(0)
+}
+
+/// Rows of a person that the owner has added to a table without a statement; of those of a trigger that is
+/// told so by its argument nothing is written down.
+pub fn tell_added(
+    schema: pg_sys::Oid,
+    table: &Table,
+    person: Uuid,
+    ids: impl ExactSizeIterator<Item = Uuid>,
+) -> Result<()> {
+    if restoring() || !table.calls(pg_sys::TRIGGER_TYPE_INSERT, c"mm_audit_statement") {
+        return Ok(());
+    }
+    let told = Told {
+        action: "INSERT",
+        table: &table.name(),
+        rows: ids.len() as i64,
+        ids: ids.take(MAX_IDS).map(|id| id.to_string()).collect(),
+        changed: Vec::new(),
+    };
+    tell(schema, Some(person), told)
 }
 
 /// Whether a superuser restores a dump: every pg_dump script turns row_security off, and brings the
@@ -203,20 +237,18 @@ impl Drop for AsOwner {
     }
 }
 
-fn insert(
-    call: &Call<'_>,
-    action: &str,
-    table: &str,
-    person: Option<[u8; 16]>,
-    line: Line,
-    compared: &[Column],
-) -> Result<()> {
-    let changed: Vec<String> = compared
-        .iter()
-        .zip(&line.changed)
-        .filter(|(_, changed)| **changed)
-        .map(|(column, _)| call.column_name(column.at))
-        .collect();
+/// What a line says was done.
+struct Told<'a> {
+    action: &'a str,
+    table: &'a str,
+    rows: i64,
+    ids: Vec<String>,
+    /// Columns.
+    changed: Vec<String>,
+}
+
+fn tell(schema: pg_sys::Oid, person: Option<Uuid>, told: Told<'_>) -> Result<()> {
+    let action = told.action;
     // Rows that go may be an erasure: no pseudonym is made for whom there is none.
     let make = matches!(action, "INSERT" | "UPDATE");
     let _owner = AsOwner::begin();
@@ -227,11 +259,11 @@ fn insert(
         Asker::Nobody => None,
         Asker::Unsaid => identity::application_says()?,
     };
-    let subject = pseudonym(call, person.map(Uuid::from_bytes), make)?;
-    let actor = if asker.map(|asker| *asker.as_bytes()) == person {
+    let subject = pseudonym(schema, person, make)?;
+    let actor = if asker == person {
         subject
     } else {
-        pseudonym(call, asker, make)?
+        pseudonym(schema, asker, make)?
     };
     // SAFETY: plain look.
     let session_role = name_of(unsafe { pg_sys::GetSessionUserId() });
@@ -240,11 +272,11 @@ fn insert(
         .unwrap_or_else(|| session_role.clone());
     let application = settings::of_a_call(c"application_name").unwrap_or_default();
     let log = Table::open(
-        call.schema,
+        schema,
         c"audit_log",
         pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
     )?;
-    let id = next_id(call, &log)?;
+    let id = next_id(schema, &log)?;
     // SAFETY: looks at the clock, the transaction and the connection.
     let (now, transaction, client) = unsafe {
         (
@@ -254,7 +286,7 @@ fn insert(
         )
     };
     let verified = identity::verified().is_some();
-    let rows = (action != "TRUNCATE").then_some(line.rows);
+    let rows = (action != "TRUNCATE").then_some(told.rows);
     log.insert(
         now,
         &[
@@ -262,7 +294,7 @@ fn insert(
             (c"at", Some(now.into())),
             (c"txid", Some(transaction.into())),
             (c"action", action.into_datum()),
-            (c"table_name", table.into_datum()),
+            (c"table_name", told.table.into_datum()),
             (c"subject", subject.into_datum()),
             (c"actor", actor.into_datum()),
             (c"actor_verified", verified.into_datum()),
@@ -270,9 +302,9 @@ fn insert(
             (c"session_role", session_role.into_datum()),
             (c"client_addr", client),
             (c"application", application.into_datum()),
-            (c"row_ids", unless_empty(line.ids)),
+            (c"row_ids", unless_empty(told.ids)),
             (c"row_count", rows.into_datum()),
-            (c"columns", unless_empty(changed)),
+            (c"columns", unless_empty(told.changed)),
         ],
         Known {
             checks: &[BOUNDS],
@@ -290,13 +322,13 @@ fn unless_empty(list: Vec<String>) -> Option<pg_sys::Datum> {
 }
 
 /// How audit_log names a person. A name is made where there is none, if it may be.
-fn pseudonym(call: &Call<'_>, person: Option<Uuid>, make: bool) -> Result<Option<Uuid>> {
+fn pseudonym(schema: pg_sys::Oid, person: Option<Uuid>, make: bool) -> Result<Option<Uuid>> {
     let Some(person) = person else {
         return Ok(None);
     };
     let key = person.into_datum().ok_or(Error::Missing("user_id"))?;
     let known = Table::open(
-        call.schema,
+        schema,
         c"audit_subjects",
         pg_sys::AccessShareLock as pg_sys::LOCKMODE,
     )?
@@ -307,12 +339,12 @@ fn pseudonym(call: &Call<'_>, person: Option<Uuid>, make: bool) -> Result<Option
     if known.is_some() || !make {
         return Ok(known);
     }
-    let query = Schema::of_function(call.function).query("SELECT @extschema@.mm_audit_subject($1)");
+    let query = Schema::at(schema).query("SELECT @extschema@.mm_audit_subject($1)");
     Spi::connect_mut(|client| Ok(query.run(client, &[person.into()])?.first().get_one()?))
 }
 
 /// The next value of audit_log.id.
-fn next_id(call: &Call<'_>, log: &Table) -> Result<Option<i64>> {
+fn next_id(schema: pg_sys::Oid, log: &Table) -> Result<Option<i64>> {
     thread_local! {
         /// The table, and the sequence of its identity column.
         static SEQUENCE: Cell<(pg_sys::Oid, pg_sys::Oid)> = const { Cell::new((pg_sys::InvalidOid, pg_sys::InvalidOid)) };
@@ -322,7 +354,7 @@ fn next_id(call: &Call<'_>, log: &Table) -> Result<Option<i64>> {
     if of != log.oid()
         || unsafe { pg_sys::get_rel_relkind(sequence) } as u8 != pg_sys::RELKIND_SEQUENCE
     {
-        let query = Schema::of_function(call.function)
+        let query = Schema::at(schema)
             .query("SELECT pg_get_serial_sequence($1::regclass::text, 'id')::regclass::oid");
         sequence = Spi::connect(|client| -> Result<Option<pg_sys::Oid>> {
             Ok(query.read(client, &[log.oid().into()])?.first().get_one()?)

@@ -1,4 +1,7 @@
-//! Writing: what the mathematics gave → rows, in one statement, for one session or for many.
+//! Writing: what the mathematics gave → rows. First scores without a plan (first.rs), all others in one
+//! statement, for one session or for many.
+
+mod first;
 
 use mindmeasure_scoring::person::FACTORS;
 use mindmeasure_scoring::{Baseline, Metric, Modality, Model, Person, Scored, Session};
@@ -12,12 +15,12 @@ use crate::jsonb_tree::to_jsonb;
 use crate::load::Columns;
 use crate::sql::{Query, Schema};
 
-const STORE: &str = include_str!("../sql/scoring/store.sql");
-const SCORE: &str = include_str!("../sql/scoring/score.sql");
-const SCORE_BATCH: &str = include_str!("../sql/scoring/score_batch.sql");
-const TOLD: &str = include_str!("../sql/scoring/told.sql");
-const UNTOLD: &str = include_str!("../sql/scoring/untold.sql");
-const BASELINES: &str = include_str!("../sql/scoring/baselines.sql");
+const STORE: &str = include_str!("../../sql/scoring/store.sql");
+const SCORES: &str = include_str!("../../sql/scoring/scores.sql");
+const COMPLETED: &str = include_str!("../../sql/scoring/completed.sql");
+const TOLD: &str = include_str!("../../sql/scoring/told.sql");
+const UNTOLD: &str = include_str!("../../sql/scoring/untold.sql");
+const BASELINES: &str = include_str!("../../sql/scoring/baselines.sql");
 
 /// Whose session it is and when it took place.
 #[derive(Clone, Copy)]
@@ -34,6 +37,32 @@ pub struct Score<'a> {
     pub scored: &'a Scored,
     /// Whether the session's self-report says that the person was worse than usual.
     pub outcome: Option<bool>,
+    pub drivers: RawJsonb,
+}
+
+impl<'a> Score<'a> {
+    pub fn new(
+        identity: Identity,
+        session: &'a Session,
+        scored: &'a Scored,
+        outcome: Option<bool>,
+    ) -> Result<Score<'a>> {
+        Ok(Score {
+            identity,
+            session,
+            scored,
+            outcome,
+            drivers: jsonb(&scored.drivers)?,
+        })
+    }
+}
+
+/// What there may be of the sessions before.
+#[derive(Clone, Copy)]
+pub struct Earlier {
+    pub scored: bool,
+    /// Whether an outcome was derived from one of them.
+    pub derived: bool,
 }
 
 /// Baselines of people after learning: the rows to be written, as columns.
@@ -89,116 +118,93 @@ impl Lessons {
     }
 }
 
+/// Writes scores in the order given, compares them, completes the sessions and keeps what was learnt.
+pub fn write(
+    client: &mut SpiClient<'_>,
+    schema: &Schema,
+    model: &Model,
+    scores: &[Score<'_>],
+    lessons: &Lessons,
+    earlier: Earlier,
+) -> Result<()> {
+    if scores.is_empty() {
+        return Ok(());
+    }
+    let mut changed = None;
+    if !earlier.scored {
+        changed = first::write(client, schema, model, scores, lessons)?;
+    }
+    let changed = match changed {
+        Some(changed) => changed,
+        None => by_statement(client, schema, model, scores, lessons, earlier.derived)?,
+    };
+    if changed != lessons.known.len() {
+        // Somebody took a row away meanwhile.
+        baselines(client, schema, &lessons.known)?;
+    }
+    baselines(client, schema, &lessons.new)
+}
+
 /// store.sql with the parts that these scores need, each kept under a name of its own.
 ///
 /// `derived` says whether an outcome may have been derived from any of the sessions before.
-fn store<'a>(
-    schema: &Schema,
-    many: bool,
-    mut outcomes: impl Iterator<Item = &'a Option<bool>> + Clone,
-    derived: bool,
-) -> &'static Query {
-    let told = outcomes.clone().any(Option::is_some);
-    let untold = derived && outcomes.any(Option::is_none);
-    let name = match (many, told, untold) {
-        (false, false, false) => "score",
-        (false, true, false) => "told score",
-        (false, false, true) => "untold score",
-        (false, true, true) => "told and untold score",
-        (true, false, false) => "batch",
-        (true, true, false) => "told batch",
-        (true, false, true) => "untold batch",
-        (true, true, true) => "told and untold batch",
+fn store(schema: &Schema, scores: &[Score<'_>], derived: bool) -> &'static Query {
+    let told = scores.iter().any(|score| score.outcome.is_some());
+    let untold = derived && scores.iter().any(|score| score.outcome.is_none());
+    let name = match (told, untold) {
+        (false, false) => "scores",
+        (true, false) => "told scores",
+        (false, true) => "untold scores",
+        (true, true) => "told and untold scores",
     };
     schema.query_with(name, || {
         let parts =
             [(told, TOLD), (untold, UNTOLD)].map(|(wanted, part)| if wanted { part } else { "" });
+        let scored =
+            "FROM scored AS x WHERE s.id = x.session_id AND s.created_at = x.session_created_at";
         STORE
-            .replace("@scored@", if many { SCORE_BATCH } else { SCORE })
+            .replace("@scored@", SCORES)
+            .replace("@completed@", &COMPLETED.replace("@which@", scored))
             .replace("@outcomes@", &parts.concat())
     })
 }
 
-/// Writes a score, compares it, completes the session and keeps what was learnt. `derived`: an
-/// outcome was derived from the session before.
-/// Returns created_at, and the drivers as they were written.
-pub fn score(
-    client: &mut SpiClient<'_>,
-    schema: &Schema,
-    model: &Model,
-    score: &Score<'_>,
-    lessons: &Lessons,
-    derived: bool,
-) -> Result<(TimestampWithTimeZone, RawJsonb)> {
-    let Score {
-        identity,
-        session,
-        scored,
-        outcome,
-    } = score;
-    let drivers = jsonb(&scored.drivers)?;
-    let [energy, stress, comfort, social, sleep] = reported(session);
-    let by = |values: &[Option<f64>; 4], modality: Modality| values[modality.index()].into();
-    let mut arguments = lessons.known.arguments();
-    arguments.extend([
-        identity.session_id.into(),
-        identity.user_id.into(),
-        identity.created_at.into(),
-        scored.p_worse_fused.into(),
-        by(&scored.p_worse, Modality::Text),
-        by(&scored.p_worse, Modality::Audio),
-        by(&scored.p_worse, Modality::Visual),
-        by(&scored.p_worse, Modality::Passive),
-        scored.score.into(),
-        scored.score_smoothed.into(),
-        scored.smoothed_variance.into(),
-        scored.uncertainty.into(),
-        scored.qc_overall.as_str().into(),
-        drivers.into(),
-        model.model_version.as_str().into(),
-        by(&scored.raw, Modality::Text),
-        by(&scored.raw, Modality::Audio),
-        by(&scored.raw, Modality::Visual),
-        by(&scored.raw, Modality::Passive),
-        scored.feature_z.clone().into(),
-        names(&session.arrived).collect::<Vec<_>>().into(),
-        names(&scored.learnt).collect::<Vec<_>>().into(),
-        scored.self_report.into(),
-        energy.into(),
-        stress.into(),
-        comfort.into(),
-        social.into(),
-        sleep.into(),
-        watch(scored).to_vec().into(),
-        scored.combined_score.into(),
-        scored.baseline_deviation.into(),
-        scored.is_baseline_session.into(),
-        scored.combined_before.n.into(),
-        scored.combined_before.mean.into(),
-        scored.combined_before.m2.into(),
-        jsonb(&scored.baseline_comparison)?.into(),
-        jsonb(&scored.trend_analysis)?.into(),
-        (*outcome).into(),
-        personal(scored).into(),
-    ]);
-    let query = store(schema, false, std::iter::once(outcome), derived);
-    let created_at = run(client, schema, query, &arguments, lessons)?
-        .ok_or_else(|| Error::Stored("created_at".into()))?;
-    Ok((created_at, drivers))
+/// Completes sessions.
+fn complete(client: &mut SpiClient<'_>, schema: &Schema, scores: &[Score<'_>]) -> Result<()> {
+    if let [score] = scores {
+        // By its time, so that of a partitioned table one partition is made ready.
+        let query = schema.query_with("completed", || {
+            COMPLETED.replace("@which@", "WHERE s.id = $1 AND s.created_at = $2")
+        });
+        let Identity {
+            session_id,
+            created_at,
+            ..
+        } = score.identity;
+        query.run(client, &[session_id.into(), created_at.into()])?;
+        return Ok(());
+    }
+    let query = schema.query_with("all completed", || {
+        let which = "FROM unnest($1::uuid[], $2::timestamptz[]) AS x (id, created_at) WHERE s.id = x.id AND s.created_at = x.created_at";
+        COMPLETED.replace("@which@", which)
+    });
+    let (ids, times): (Vec<Uuid>, Vec<TimestampWithTimeZone>) = scores
+        .iter()
+        .map(|score| (score.identity.session_id, score.identity.created_at))
+        .unzip();
+    query.run(client, &[ids.into(), times.into()])?;
+    Ok(())
 }
 
-/// The same for many sessions, in the order given; `derived` as for one of them.
-pub fn scores(
+/// By store.sql; how many of the known baselines it has changed.
+fn by_statement(
     client: &mut SpiClient<'_>,
     schema: &Schema,
     model: &Model,
     scores: &[Score<'_>],
     lessons: &Lessons,
     derived: bool,
-) -> Result<()> {
-    if scores.is_empty() {
-        return Ok(());
-    }
+) -> Result<i64> {
     fn column<T>(scores: &[Score<'_>], value: impl Fn(&Score<'_>) -> T) -> Vec<T> {
         scores.iter().map(value).collect()
     }
@@ -228,7 +234,7 @@ pub fn scores(
         column(scores, |score| score.scored.smoothed_variance).into(),
         column(scores, |score| score.scored.uncertainty).into(),
         column(scores, |score| score.scored.qc_overall.as_str()).into(),
-        documents(|scored| jsonb(&scored.drivers))?.into(),
+        column(scores, |score| score.drivers).into(),
         vec![model.model_version.as_str(); scores.len()].into(),
         raw(Modality::Text).into(),
         raw(Modality::Audio).into(),
@@ -263,33 +269,12 @@ pub fn scores(
         column(scores, |score| score.outcome).into(),
         column(scores, |score| personal(score.scored).map(array)).into(),
     ]);
-    let outcomes = scores.iter().map(|score| &score.outcome);
-    let query = store(schema, true, outcomes, derived);
-    run(client, schema, query, &arguments, lessons)?;
-    Ok(())
-}
-
-/// Runs store.sql, then writes the baselines that were not there. Returns the first created_at.
-fn run(
-    client: &mut SpiClient<'_>,
-    schema: &Schema,
-    query: &Query,
-    arguments: &[DatumWithOid<'_>],
-    lessons: &Lessons,
-) -> Result<Option<TimestampWithTimeZone>> {
-    let mut created_at = None;
-    let mut learnt: i64 = 0;
-    if let Some(row) = query.run(client, arguments)?.next() {
-        let mut columns = Columns::new(&row);
-        created_at = columns.next()?;
-        learnt = columns.required("learnt")?;
-    }
-    if learnt != lessons.known.len() {
-        // Somebody took a row away meanwhile.
-        baselines(client, schema, &lessons.known)?;
-    }
-    baselines(client, schema, &lessons.new)?;
-    Ok(created_at)
+    let query = store(schema, scores, derived);
+    let row = query
+        .run(client, &arguments)?
+        .next()
+        .ok_or_else(|| Error::Stored("learnt".into()))?;
+    Columns::new(&row).required("learnt")
 }
 
 /// Writes baselines, whether they are there or not.
@@ -367,12 +352,7 @@ impl Learnt {
             column(&self.features, |baseline| baseline.n).into(),
             column(&self.features, |baseline| baseline.m2).into(),
             column(&self.features, |baseline| baseline.sum_w2).into(),
-            column(&self.features, |baseline| {
-                baseline
-                    .last_us
-                    .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
-            })
-            .into(),
+            column(&self.features, observed_at).into(),
             self.metric_people.clone().into(),
             self.metric_names.clone().into(),
             column(&self.metrics, |baseline| baseline.n as i32).into(),
@@ -380,6 +360,12 @@ impl Learnt {
             column(&self.metrics, |baseline| baseline.m2).into(),
         ]
     }
+}
+
+fn observed_at(baseline: &Baseline) -> Option<TimestampWithTimeZone> {
+    baseline
+        .last_us
+        .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
 }
 
 fn jsonb(document: &impl serde::Serialize) -> Result<RawJsonb> {

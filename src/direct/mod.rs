@@ -5,9 +5,13 @@
 //! (it is what logical replication does), but for those of which the caller says that it has made sure
 //! of them; privileges and policies are not asked, for it is the extension itself that writes.
 
+mod writer;
+
 use std::ffi::CStr;
 
 use pgrx::{pg_sys, FromDatum};
+
+pub use writer::{clear, insert_index_entries, Entries, Row, Writer};
 
 use crate::error::{Error, Result};
 
@@ -86,22 +90,29 @@ impl Table {
         unsafe { (*self.0).rd_id }
     }
 
+    pub fn name(&self) -> String {
+        // SAFETY: open.
+        unsafe { CStr::from_ptr((*(*self.0).rd_rel).relname.data.as_ptr()) }
+            .to_string_lossy()
+            .into_owned()
+    }
+
     pub fn is_partitioned(&self) -> bool {
         // SAFETY: open.
         unsafe { (*(*self.0).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE }
     }
 
-    /// Whether no trigger, rule, CHECK or computed column has a say in an event (TRIGGER_TYPE_INSERT or
-    /// TRIGGER_TYPE_DELETE) but those that are known. With `references`, a table whose rows the caller knows
+    /// Whether no trigger, rule, CHECK, computed column or policy has a say in an event (TRIGGER_TYPE_INSERT,
+    /// _UPDATE or _DELETE) of the owner's but those that are known. With `references`, a table whose rows the caller knows
     /// to be there, foreign keys to it count as known.
     pub fn has_only(&self, event: u32, known: Known, references: Option<&Table>) -> bool {
         // SAFETY: the descriptions live as long as the relation is open.
         unsafe {
             let relation = &*self.0;
-            if !relation.rd_rules.is_null() {
+            if !relation.rd_rules.is_null() || (*relation.rd_rel).relforcerowsecurity {
                 return false;
             }
-            if event == pg_sys::TRIGGER_TYPE_INSERT && !self.has_only_checks(known.checks) {
+            if event != pg_sys::TRIGGER_TYPE_DELETE && !self.has_only_checks(known.checks) {
                 return false;
             }
             if relation.trigdesc.is_null() {
@@ -117,6 +128,25 @@ impl Table {
                     || trigger.tgfoid.to_u32() == pg_sys::F_RI_FKEY_CHECK_INS
                         && references.is_some_and(|table| table.oid() == trigger.tgconstrrelid)
                     || is_one_of(trigger.tgfoid, schema, known.triggers)
+            })
+        }
+    }
+
+    /// Whether an event of it calls a function of the extension's, as a trigger.
+    pub fn calls(&self, event: u32, function: &CStr) -> bool {
+        // SAFETY: the descriptions live as long as the relation is open.
+        unsafe {
+            let relation = &*self.0;
+            if relation.trigdesc.is_null() {
+                return false;
+            }
+            let schema = (*relation.rd_rel).relnamespace;
+            let triggers = &*relation.trigdesc;
+            (0..triggers.numtriggers as usize).any(|number| {
+                let trigger = &*triggers.triggers.add(number);
+                trigger.tgtype as u32 & event != 0
+                    && trigger.tgenabled as u8 != b'D'
+                    && is_one_of(trigger.tgfoid, schema, &[function])
             })
         }
     }
@@ -259,47 +289,28 @@ impl Table {
 
     /// Adds a row of a time, which chooses the partition: columns by name. One that is not given, or that
     /// the table does not have, is left out. The transaction sees it from its next look at the table on.
-    pub fn insert(
-        self,
-        at: pg_sys::TimestampTz,
-        row: &[(&CStr, Option<pg_sys::Datum>)],
-        known: Known,
-    ) -> Result<()> {
+    pub fn insert(self, at: pg_sys::TimestampTz, row: &Row<'_>, known: Known) -> Result<()> {
         let table = self.partition(at)?;
-        // SAFETY: the executor state owns all that is made here; what Postgres raises is cleaned up by the
-        // (sub)transaction's abort.
+        let writer = Writer::open(&table);
+        // SAFETY: the caller's values are of the columns' types.
         unsafe {
-            let estate = pg_sys::CreateExecutorState();
-            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot(table.shape(), &raw const pg_sys::TTSOpsVirtual);
-            let columns = (*table.shape()).natts as usize;
-            std::slice::from_raw_parts_mut((*slot).tts_isnull, columns).fill(true);
-            for (name, value) in row {
-                if let (Some(number), Some(value)) = (table.column(name), value) {
-                    let at = number as usize - 1;
-                    *(*slot).tts_values.add(at) = *value;
-                    *(*slot).tts_isnull.add(at) = false;
-                }
-            }
-            pg_sys::ExecStoreVirtualTuple(slot);
-            let target = pg_sys::palloc0(std::mem::size_of::<pg_sys::ResultRelInfo>())
-                .cast::<pg_sys::ResultRelInfo>();
-            pg_sys::InitResultRelInfo(target, table.0, 0, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(target, false);
-            if table.has_only(pg_sys::TRIGGER_TYPE_INSERT, known, None) && table.is_whole(slot) {
-                pg_sys::simple_table_tuple_insert(table.0, slot);
-                insert_index_entries(target, slot, estate);
-            } else {
-                pg_sys::ExecSimpleRelationInsert(target, estate, slot);
-            }
-            pg_sys::ExecCloseIndices(target);
-            pg_sys::ExecDropSingleTupleTableSlot(slot);
-            pg_sys::MemoryContextSwitchTo(before);
-            pg_sys::FreeExecutorState(estate);
+            writer.add(row, known);
+            drop(writer);
             pg_sys::CommandCounterIncrement();
         }
         Ok(())
+    }
+
+    /// Whether a row gives every column that must have a value or has a default.
+    pub fn asks_only_for(&self, row: &Row<'_>) -> bool {
+        // SAFETY: open; a NUL-terminated name.
+        unsafe { pgrx::PgTupleDesc::from_pg_unchecked(self.shape()) }
+            .iter()
+            .all(|column| {
+                let is_asked = column.attnotnull || column.atthasdef || column.attidentity != 0;
+                let name = unsafe { CStr::from_ptr(column.attname.data.as_ptr()) };
+                column.attisdropped || !is_asked || row.iter().any(|(given, _)| *given == name)
+            })
     }
 
     /// Whether every column has a value that must have one.
@@ -316,15 +327,29 @@ impl Table {
         }
     }
 
-    /// The index of the primary key; InvalidOid where there is none.
-    fn primary_key(&self) -> pg_sys::Oid {
-        // SAFETY: open.
+    /// An index whose first column is this one, and that has every row; InvalidOid where there is none.
+    fn index_led_by(&self, column: i32) -> pg_sys::Oid {
+        // SAFETY: open; the indexes of an open table are there.
         unsafe {
-            #[cfg(feature = "pg18")]
-            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0, false);
-            #[cfg(not(feature = "pg18"))]
-            let index = pg_sys::RelationGetPrimaryKeyIndex(self.0);
-            index
+            let indexes = pg_sys::RelationGetIndexList(self.0);
+            if indexes.is_null() {
+                return pg_sys::InvalidOid;
+            }
+            let found = (0..(*indexes).length as usize)
+                .map(|at| (*(*indexes).elements.add(at)).oid_value)
+                .find(|oid| {
+                    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+                    let index = pg_sys::index_open(*oid, lock);
+                    let about = &*(*index).rd_index;
+                    let leads = about.indisvalid
+                        && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+                        && i32::from(about.indkey.values.as_slice(1)[0]) == column
+                        && pg_sys::RelationGetIndexPredicate(index).is_null();
+                    pg_sys::index_close(index, lock);
+                    leads
+                });
+            pg_sys::list_free(indexes);
+            found.unwrap_or(pg_sys::InvalidOid)
         }
     }
 
@@ -343,18 +368,36 @@ impl Table {
         }
     }
 
-    /// Reads the row whose primary key, one column of a type that `equals` compares, is `key`.
+    /// Reads the first row whose column, of a type that `equals` compares, is `key`.
     pub fn find<T>(
         &self,
-        key_column: &CStr,
+        column: &CStr,
         (equals, key): (u32, pg_sys::Datum),
         view: View,
         read: impl FnOnce(&Found<'_>) -> T,
     ) -> Result<Option<T>> {
+        let mut read = Some(read);
+        let mut found = None;
+        self.each(column, (equals, key), view, |row| {
+            found = read.take().map(|read| read(row));
+            false
+        })?;
+        Ok(found)
+    }
+
+    /// Goes through the rows whose column, of a type that `equals` compares, is `key`, as long as `go_on`
+    /// says so.
+    pub fn each(
+        &self,
+        column: &CStr,
+        (equals, key): (u32, pg_sys::Datum),
+        view: View,
+        mut go_on: impl FnMut(&Found<'_>) -> bool,
+    ) -> Result<()> {
         let number = self
-            .column(key_column)
-            .ok_or_else(|| Error::Stored(key_column.to_string_lossy().into_owned()))?;
-        // SAFETY: the table is open; the row is read before the scan ends, the snapshot goes after it.
+            .column(column)
+            .ok_or_else(|| Error::Stored(column.to_string_lossy().into_owned()))?;
+        // SAFETY: the table is open; a row is read before the scan goes on, the snapshot goes after it.
         unsafe {
             let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
             let mut condition = pg_sys::ScanKeyData::default();
@@ -365,7 +408,7 @@ impl Table {
                 equals.into(),
                 key,
             );
-            let index = self.primary_key();
+            let index = self.index_led_by(number);
             let scan = pg_sys::systable_beginscan(
                 self.0,
                 index,
@@ -374,11 +417,40 @@ impl Table {
                 1,
                 &mut condition,
             );
-            let tuple = pg_sys::systable_getnext(scan);
-            let found = (!tuple.is_null()).then(|| read(&Found { table: self, tuple }));
+            loop {
+                let tuple = pg_sys::systable_getnext(scan);
+                if tuple.is_null() || !go_on(&Found { table: self, tuple }) {
+                    break;
+                }
+            }
             pg_sys::systable_endscan(scan);
             pg_sys::UnregisterSnapshot(snapshot);
-            Ok(found)
+        }
+        Ok(())
+    }
+
+    /// Keeps a row from being deleted, and its key from being changed, until the transaction ends, as a foreign
+    /// key does; `false` where that has happened.
+    ///
+    /// # Safety
+    /// The row is one of the table's.
+    pub unsafe fn keep(&self, row: pg_sys::HeapTuple) -> bool {
+        let mut failure = pg_sys::TM_FailureData::default();
+        let mut buffer: pg_sys::Buffer = 0;
+        // SAFETY: as promised; the buffer that comes back is pinned.
+        unsafe {
+            let outcome = pg_sys::heap_lock_tuple(
+                self.0,
+                row,
+                pg_sys::GetCurrentCommandId(true),
+                pg_sys::LockTupleMode::LockTupleKeyShare,
+                pg_sys::LockWaitPolicy::LockWaitBlock,
+                true,
+                &mut buffer,
+                &mut failure,
+            );
+            pg_sys::ReleaseBuffer(buffer);
+            outcome == pg_sys::TM_Result::TM_Ok
         }
     }
 }
@@ -397,41 +469,19 @@ unsafe fn is_one_of(function: pg_sys::Oid, schema: pg_sys::Oid, names: &[&CStr])
     }
 }
 
-/// Enters a row that the table holds into its indexes.
-///
-/// # Safety
-/// The slot holds a row that has just been added to the target, whose indexes are open.
-pub unsafe fn insert_index_entries(
-    target: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
-    estate: *mut pg_sys::EState,
-) {
-    let nothing = std::ptr::null_mut();
-    // SAFETY: as promised.
-    unsafe {
-        #[cfg(feature = "pg15")]
-        pg_sys::ExecInsertIndexTuples(target, slot, estate, false, false, nothing, nothing.cast());
-        #[cfg(not(feature = "pg15"))]
-        pg_sys::ExecInsertIndexTuples(
-            target,
-            slot,
-            estate,
-            false,
-            false,
-            nothing,
-            nothing.cast(),
-            false,
-        );
-    }
-}
-
-/// A row that [`Table::find`] has found.
+/// A row that a look at a table has found.
 pub struct Found<'a> {
     table: &'a Table,
     tuple: pg_sys::HeapTuple,
 }
 
 impl Found<'_> {
+    /// A copy of the row, in the current memory.
+    pub fn copy(&self) -> pg_sys::HeapTuple {
+        // SAFETY: the scan stands at the row.
+        unsafe { pg_sys::heap_copytuple(self.tuple) }
+    }
+
     /// A column of the type that the table gives it; `None` too where there is no such column.
     pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
         // SAFETY: the tuple is one of the open table's.
