@@ -67,25 +67,30 @@ SELECT is((SELECT string_agg(line, '; ') FROM pg_temp.audited() AS a WHERE line 
 ROLLBACK TO SAVEPOINT before;
 
 -- whoever else has a say -----------------------------------------------------------------------
+-- What scoring raises after a change; both are undone.
 CREATE FUNCTION pg_temp.raised(change text, session uuid) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE change;
-    PERFORM mm_fuse_session(session);
-    RETURN 'scored';
+    BEGIN
+        EXECUTE change;
+        PERFORM mm_fuse_session(session);
+        RAISE EXCEPTION 'scored %', (SELECT count(*) FROM fusion_outputs WHERE session_id = session);
+    EXCEPTION WHEN raise_exception THEN
+        RETURN SQLERRM;
+    END;
 EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE || ' ' || (EXISTS (SELECT FROM fusion_outputs WHERE session_id = session));
+    RETURN format('%s, scored %s', SQLSTATE, (SELECT count(*) FROM fusion_outputs WHERE session_id = session));
 END $$;
 SELECT is(pg_temp.raised(change, :'session'), expected, change) FROM (VALUES
-    ('ALTER TABLE fusion_outputs ADD CHECK (score > 1000) NOT VALID', '23514 false'),
-    ('ALTER TABLE mind_measure_scores ADD CHECK (combined_score > 1000) NOT VALID', '23514 false'),
-    ('ALTER TABLE session_outcomes ADD CHECK (source <> ''self_report'') NOT VALID', '23514 false'),
-    ('ALTER TABLE user_feature_baselines ADD CHECK (n < 5) NOT VALID', '23514 false'),
-    ('ALTER TABLE user_baselines ADD CHECK (sample_count < 5) NOT VALID', '23514 false'),
-    ('ALTER TABLE fusion_outputs ADD COLUMN said text NOT NULL DEFAULT ''x''', 'scored'),
-    ('ALTER TABLE user_feature_baselines DROP CONSTRAINT user_feature_baselines_user_id_feature_name_key', 'scored'),
-    ('CREATE UNIQUE INDEX ON user_baselines (last_updated) WHERE metric_type <> ''combined_wellness''; UPDATE user_baselines SET last_updated = now() - id_ * interval ''1 s'' FROM (SELECT id, row_number() OVER () AS id_ FROM user_baselines) AS n WHERE n.id = user_baselines.id', '23505 false'),
-    ('CREATE INDEX ON user_baselines USING brin (last_updated)', 'scored'),
-    ('CREATE INDEX ON user_feature_baselines (n)', 'scored')) AS c (change, expected);
+    ('ALTER TABLE fusion_outputs ADD CHECK (score > 1000) NOT VALID', '23514, scored 0'),
+    ('ALTER TABLE mind_measure_scores ADD CHECK (combined_score > 1000) NOT VALID', '23514, scored 0'),
+    ('ALTER TABLE session_outcomes ADD CHECK (source <> ''self_report'') NOT VALID', '23514, scored 0'),
+    ('ALTER TABLE user_feature_baselines ADD CHECK (n < 5) NOT VALID', '23514, scored 0'),
+    ('ALTER TABLE user_baselines ADD CHECK (sample_count < 5) NOT VALID', '23514, scored 0'),
+    ('ALTER TABLE fusion_outputs ADD COLUMN said text NOT NULL DEFAULT ''x''', 'scored 1'),
+    ('ALTER TABLE user_feature_baselines DROP CONSTRAINT user_feature_baselines_user_id_feature_name_key', 'scored 1'),
+    ('CREATE UNIQUE INDEX ON user_baselines (last_updated) WHERE metric_type <> ''combined_wellness''; UPDATE user_baselines SET last_updated = now() - id_ * interval ''1 s'' FROM (SELECT id, row_number() OVER () AS id_ FROM user_baselines) AS n WHERE n.id = user_baselines.id', '23505, scored 0'),
+    ('CREATE INDEX ON user_baselines USING brin (last_updated)', 'scored 1'),
+    ('CREATE INDEX ON user_feature_baselines (n)', 'scored 1')) AS c (change, expected);
 -- given a column that the library does not know
 ALTER TABLE fusion_outputs ADD COLUMN said text DEFAULT 'as by default';
 SELECT mm_fuse_session(:'session') \g /dev/null
