@@ -46,6 +46,7 @@ migrations! {
     14 since [1, 1, 0] => "V014__speed_up_writes.sql",
     15 since [1, 1, 0] => "V015__add_personal_weights.sql",
     16 since [1, 1, 0] => "V016__watch_departures.sql",
+    17 since [1, 1, 0] => "V017__speed_up_reads.sql",
 }
 
 impl Migration {
@@ -105,6 +106,7 @@ fn migrate(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<(i32, String)>> {
         Spi::run(RELEASE)?;
     }
     Spi::run(&schema.qualify(SIGN_UP))?;
+    Spi::run(&schema.qualify(STATISTICS))?;
     as_owner(|| Spi::run(&schema.qualify(PREFILLED)))?;
     models::install_builtin(&schema)?;
     Ok(applied)
@@ -115,6 +117,7 @@ const LEDGER: &str = include_str!("../sql/migrate/ledger.sql");
 const REATTACH: &str = include_str!("../sql/migrate/reattach.sql");
 const RELEASE: &str = include_str!("../sql/migrate/release.sql");
 const SIGN_UP: &str = include_str!("../sql/migrate/sign_up.sql");
+const STATISTICS: &str = include_str!("../sql/migrate/statistics.sql");
 const PREFILLED: &str = include_str!("../sql/migrate/prefilled.sql");
 
 /// CREATE EXTENSION in a pg_dump script, before the tables. An update never is a restore: where

@@ -20,7 +20,14 @@ thread_local! {
     /// The verified person, and the subtransaction that said so: like SET LOCAL, it is taken back
     /// with its savepoint.
     static VERIFIED: RefCell<Vec<(pg_sys::SubTransactionId, Uuid)>> = const { RefCell::new(Vec::new()) };
+
+    /// The claims last read and whom they name. Only their text decides that, so it is true of the
+    /// same text at any time; another text is read anew.
+    static READ: RefCell<(Vec<u8>, Option<Uuid>)> = const { RefCell::new((Vec::new(), None)) };
 }
+
+/// Longer claims are read every time: what is kept outlives the transaction that has set them.
+const CLAIMS_KEPT: usize = 4096;
 
 /// Verifies a JSON Web Token and lets the transaction speak for its `sub`, until it ends.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -75,6 +82,26 @@ fn claimed() -> Option<Uuid> {
             return direct_function_call(pg_sys::uuid_in, &[Some(sub.as_ptr().into())]);
         }
         let claims = setting(c"request.jwt.claims")?;
+        if let Some(person) = READ
+            .with_borrow(|(read, person)| (read.as_slice() == claims.to_bytes()).then_some(*person))
+        {
+            return person;
+        }
+        let person = named_by(claims);
+        if claims.count_bytes() <= CLAIMS_KEPT {
+            READ.set((claims.to_bytes().to_vec(), person));
+        }
+        person
+    }
+}
+
+/// sub of claims.
+///
+/// # Safety
+/// As for setting(), whose result the claims are.
+unsafe fn named_by(claims: &CStr) -> Option<Uuid> {
+    // SAFETY: built-in functions called with arguments of their declared types.
+    unsafe {
         let document =
             direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(claims.as_ptr().into())]);
         let sub: Option<String> = direct_function_call(

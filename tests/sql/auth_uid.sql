@@ -50,6 +50,20 @@ SET LOCAL enable_indexscan = off;
 SET LOCAL enable_bitmapscan = off;
 SELECT matches(spec.cost(), 'Gather', 'and lets the query run in parallel');
 SELECT is(spec.say('SELECT auth.uid()', 'mindmeasure_user', spec.alice()), spec.alice()::text, 'it says whom the claims name');
+-- One backend serves many people, and remembers the claims that it has read.
+CREATE FUNCTION spec.uid(claims text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('request.jwt.claims', claims, true);
+    RETURN coalesce(auth.uid()::text, 'nobody');
+EXCEPTION WHEN invalid_text_representation THEN RETURN 'refused';
+END $$;
+CREATE FUNCTION spec.sub(person text) RETURNS text LANGUAGE sql RETURN json_build_object('sub', person)::text;
+SELECT results_eq(
+    $$SELECT spec.uid(claims) FROM unnest(ARRAY[spec.sub(spec.alice()::text), spec.sub(spec.bob()::text), spec.sub(spec.alice()::text),
+        '{', '{', spec.sub(spec.alice()::text), spec.sub('x'), '{}', '{}', spec.sub(spec.bob()::text), '']) WITH ORDINALITY AS c (claims, n) ORDER BY n$$,
+    ARRAY[spec.alice()::text, spec.bob()::text, spec.alice()::text, 'refused', 'refused', spec.alice()::text, 'refused', 'nobody', 'nobody', spec.bob()::text, 'nobody'],
+    'it says whom the present claims name, whatever was asked before');
+SELECT is(spec.uid((jsonb_build_object('sub', spec.alice(), 'more', repeat('x', 5000)))::text), spec.alice()::text, 'long ones, too');
 SET LOCAL mindmeasure.require_verified_identity = on;
 SELECT is(spec.say('SELECT auth.uid()', 'mindmeasure_user', spec.alice()), NULL, 'and nobody where verification is required');
 SELECT is(spec.error('SELECT mm_set_identity(''x'')', 'mindmeasure_user'), '55000 mindmeasure.jwt_keys_file is not set', 'without keys no token is taken');

@@ -49,5 +49,18 @@ SELECT doesnt_match(spec.plan(md5('person 0')::uuid, 'custom'), 'Bitmap|Material
 SELECT ok((SELECT 'n_distinct=-0.0003' = ANY (attoptions) FROM pg_attribute WHERE attrelid = 'mind_measure_scores'::regclass AND attname = 'user_id'),
     'a person is taken to have so many scores that reading them all is never the cheaper way');
 
+
+-- Nor is time spent on where the random ids of sessions begin and end.
+CREATE FUNCTION spec.known() RETURNS bigint LANGUAGE sql AS
+    $$ SELECT count(*) FROM pg_stats WHERE tablename = 'mind_measure_scores' AND attname = 'session_id' $$;
+SELECT is(spec.known(), 0::bigint, 'ANALYZE writes nothing down of them');
+-- As it is after an update from 1.0.0, and stays for every later ANALYZE.
+ALTER TABLE mind_measure_scores ALTER COLUMN session_id SET STATISTICS -1;
+ANALYZE mind_measure_scores;
+ALTER TABLE mind_measure_scores ALTER COLUMN session_id SET STATISTICS 0;
+SELECT is(spec.known(), 1::bigint, 'what it wrote down before');
+SELECT is_empty('SELECT * FROM mm_migrate()', 'there is nothing to migrate');
+SELECT is(spec.known(), 0::bigint, 'is taken away by mm_migrate()');
+
 SELECT * FROM finish();
 ROLLBACK;
