@@ -179,10 +179,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let model = &self.prepared.model;
-        let loaded = self
-            .prepared
-            .plan
-            .people(client, model, people.clone(), times)?;
+        let loaded = self.prepared.plan.people(client, model, &people, times)?;
         for (user_id, before) in people.into_iter().zip(loaded) {
             if before.scored {
                 // Something of the person is not earlier than the first session: a score would

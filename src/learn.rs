@@ -143,7 +143,7 @@ impl Replay {
         user_id: Uuid,
     ) -> Result<Replay> {
         let mut person = Person::unknown(&prepared.model);
-        person.calibrations = crate::load::calibrations(client, schema, user_id)?;
+        person.calibrations = crate::load::calibrations_of(schema, user_id)?;
         let outcomes = schema
             .query("SELECT session_created_at, session_id, worse FROM @extschema@.session_outcomes WHERE user_id = $1 AND NOT derived ORDER BY session_created_at, session_id")
             .run(client, &[user_id.into()])?

@@ -5,12 +5,14 @@
 //! (it is what logical replication does), but for those of which the caller says that it has made sure
 //! of them; privileges and policies are not asked, for it is the extension itself that writes.
 
+mod reader;
 mod writer;
 
 use std::ffi::CStr;
 
 use pgrx::{pg_sys, FromDatum};
 
+pub use reader::Values;
 pub use writer::{clear, insert_index_entries, Entries, Row, Writer};
 
 use crate::error::{Error, Result};
@@ -173,6 +175,17 @@ impl Table {
         unsafe { column_number(self.shape(), name) }
     }
 
+    fn required_column(&self, name: &CStr) -> Result<i32> {
+        self.column(name)
+            .ok_or_else(|| Error::Stored(name.to_string_lossy().into_owned()))
+    }
+
+    /// How many columns it has, dropped ones too.
+    fn columns(&self) -> usize {
+        // SAFETY: open.
+        unsafe { (*self.shape()).natts as usize }
+    }
+
     /// Whether it is a table of rows as Postgres itself keeps them.
     pub fn is_heap(&self) -> bool {
         // SAFETY: open.
@@ -327,8 +340,9 @@ impl Table {
         }
     }
 
-    /// An index whose first column is this one, and that has every row; InvalidOid where there is none.
-    fn index_led_by(&self, column: i32) -> pg_sys::Oid {
+    /// An index whose first column is this one, that has these columns and every row; InvalidOid where there
+    /// is none.
+    fn index_led_by(&self, column: i32, covered: &[i32]) -> pg_sys::Oid {
         // SAFETY: open; the indexes of an open table are there.
         unsafe {
             let indexes = pg_sys::RelationGetIndexList(self.0);
@@ -341,9 +355,13 @@ impl Table {
                     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
                     let index = pg_sys::index_open(*oid, lock);
                     let about = &*(*index).rd_index;
+                    let of = about.indkey.values.as_slice(about.indnatts as usize);
                     let leads = about.indisvalid
                         && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
-                        && i32::from(about.indkey.values.as_slice(1)[0]) == column
+                        && i32::from(of[0]) == column
+                        && covered
+                            .iter()
+                            .all(|wanted| of.iter().any(|has| i32::from(*has) == *wanted))
                         && pg_sys::RelationGetIndexPredicate(index).is_null();
                     pg_sys::index_close(index, lock);
                     leads
@@ -394,9 +412,7 @@ impl Table {
         view: View,
         mut go_on: impl FnMut(&Found<'_>) -> bool,
     ) -> Result<()> {
-        let number = self
-            .column(column)
-            .ok_or_else(|| Error::Stored(column.to_string_lossy().into_owned()))?;
+        let number = self.required_column(column)?;
         // SAFETY: the table is open; a row is read before the scan goes on, the snapshot goes after it.
         unsafe {
             let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
@@ -408,7 +424,7 @@ impl Table {
                 equals.into(),
                 key,
             );
-            let index = self.index_led_by(number);
+            let index = self.index_led_by(number, &[]);
             let scan = pg_sys::systable_beginscan(
                 self.0,
                 index,

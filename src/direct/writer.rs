@@ -95,7 +95,7 @@ impl Writer<'_> {
     /// # Safety
     /// The row is one of the table's; as for add().
     pub unsafe fn change(&self, row: pg_sys::HeapTuple, changes: &Row<'_>) -> bool {
-        let columns = self.columns();
+        let columns = self.table.columns();
         let mut values = vec![pg_sys::Datum::from(0); columns];
         let (mut nulls, mut replaced) = (vec![true; columns], vec![false; columns]);
         for (place, (_, value)) in self.places(changes).iter().zip(changes) {
@@ -139,17 +139,12 @@ impl Writer<'_> {
         })
     }
 
-    fn columns(&self) -> usize {
-        // SAFETY: the table is open.
-        unsafe { (*self.table.shape()).natts as usize }
-    }
-
     unsafe fn fill(&self, row: &Row<'_>) {
         // SAFETY: a slot has as many values as its table has columns.
         unsafe {
             let slot = self.slot;
             clear(slot);
-            std::slice::from_raw_parts_mut((*slot).tts_isnull, self.columns()).fill(true);
+            std::slice::from_raw_parts_mut((*slot).tts_isnull, self.table.columns()).fill(true);
             for (place, (_, value)) in self.places(row).iter().zip(row) {
                 if let (Some(at), Some(value)) = (*place, value) {
                     *(*slot).tts_values.add(at) = *value;
