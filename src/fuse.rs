@@ -1,6 +1,6 @@
 //! mm_fuse_session(): the main job. In one transaction and exactly once.
 
-use mindmeasure_scoring::{outcome, score, Baseline, Kept, Modality, Scored, Session, Stored};
+use mindmeasure_scoring::{outcome, score, Baseline, Kept, Modality, Scored, Stored};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::caller::{lock_person, may_act_for, require_current_view};
 use crate::error::{or_raise, Error, Result};
 use crate::jsonb::RawJsonb;
-use crate::load::{four, metric_baseline, Before, Columns};
+use crate::load::{four, metric_baseline, Columns, Loaded};
 use crate::models::{self, Prepared};
 use crate::sql::Schema;
 use crate::store::{self, Earlier, Identity, Lessons, Score};
@@ -187,9 +187,7 @@ fn fuse_locked(
         // SAFETY: a plain look at the transaction.
         let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
         let now = TimestampWithTimeZone::try_from(now).map_err(|_| Error::Stored("now".into()))?;
-        return write(
-            client, schema, prepared, identity, session, before, scored, now,
-        );
+        return write(client, schema, prepared, identity, &loaded, scored, now);
     }
     let stored = stored_row(client, schema, session_id)?;
     let nothing_new = Modality::ALL.into_iter().all(|modality| {
@@ -202,9 +200,7 @@ fn fuse_locked(
     let kept = stored.kept(prepared)?;
     let scored = score(&prepared.model, &before.person, session, Some(&kept));
     let at = stored.row.created_at;
-    write(
-        client, schema, prepared, identity, session, before, scored, at,
-    )
+    write(client, schema, prepared, identity, &loaded, scored, at)
 }
 
 fn write(
@@ -212,8 +208,7 @@ fn write(
     schema: &Schema,
     prepared: &Prepared,
     identity: Identity,
-    session: &Session,
-    before: &Before,
+    Loaded { session, before }: &Loaded,
     scored: Scored,
     created_at: TimestampWithTimeZone,
 ) -> Result<Row> {

@@ -69,6 +69,18 @@ struct Scored {
     mood: Mood,
 }
 
+/// A person's outcomes about a time.
+#[derive(Default)]
+struct Outcomes {
+    /// The earlier ones older than the history: how many, and of how many the person was worse.
+    counted: f64,
+    counted_worse: f64,
+    /// The others as (µs, worse): what the own rate was before each session of the history.
+    recent: Vec<(i64, bool)>,
+    /// Whether there are later ones.
+    later: bool,
+}
+
 impl<'a> People<'a> {
     pub fn open(schema: &'a Schema) -> Result<People<'a>> {
         let open = |name: &CStr| {
@@ -102,12 +114,14 @@ impl<'a> People<'a> {
         self.baselines(plan, user_id, &mut person)?;
         person.calibrations = calibrations(&self.calibrations, user_id)?;
         person.metrics = self.metrics(user_id)?;
-        let (counted, recent, told_later) = self.outcomes(user_id, before)?;
+        let told = self.outcomes(user_id, before)?;
         let (earlier, later) = if model.fusion.outcomes_age() {
+            // Old ones are worth less, each for itself.
             let all = outcomes(client, self.schema, user_id, Some(before))?;
             (OwnRate::default(), all)
         } else {
-            (counted, recent)
+            let counted = OwnRate::counted(told.counted, told.counted_worse);
+            (counted, told.recent)
         };
         let mut own_rates = OwnRates::new(earlier, later, &model.fusion);
         let (scores, scored) = self.scores(user_id, before, asked)?;
@@ -135,7 +149,7 @@ impl<'a> People<'a> {
                 .iter()
                 .filter_map(|score| score.self_report)
                 .collect(),
-            scored: scored || matches!(asked, Asked::OfMany) && told_later,
+            scored: scored || matches!(asked, Asked::OfMany) && told.later,
             derived,
         })
     }
@@ -187,14 +201,8 @@ impl<'a> People<'a> {
         Ok(metrics)
     }
 
-    /// The earlier outcomes older than the history, counted, and the others as (µs, worse): what the own rate
-    /// was before each session of it. Whether there are later ones.
-    fn outcomes(
-        &self,
-        user_id: Uuid,
-        before: TimestampWithTimeZone,
-    ) -> Result<(OwnRate, Vec<(i64, bool)>, bool)> {
-        let (mut n, mut n_worse, mut recent, mut later) = (0.0, 0.0, Vec::new(), false);
+    fn outcomes(&self, user_id: Uuid, before: TimestampWithTimeZone) -> Result<Outcomes> {
+        let mut outcomes = Outcomes::default();
         let before = before.into_inner();
         let columns = [c"session_created_at", c"worse"];
         self.of(&self.outcomes, user_id, columns, |row| {
@@ -204,16 +212,16 @@ impl<'a> People<'a> {
                 (at.into_inner(), row.required::<bool>(1, "worse")?)
             };
             if at >= before {
-                later = true;
+                outcomes.later = true;
             } else if at > before - HISTORY_US {
-                recent.push((at, worse));
+                outcomes.recent.push((at, worse));
             } else {
-                n += 1.0;
-                n_worse += f64::from(u8::from(worse));
+                outcomes.counted += 1.0;
+                outcomes.counted_worse += f64::from(u8::from(worse));
             }
             Ok(())
         })?;
-        Ok((OwnRate::counted(n, n_worse), recent, later))
+        Ok(outcomes)
     }
 
     /// The earlier scores, oldest first, and what is asked of the others.
