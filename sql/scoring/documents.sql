@@ -1,5 +1,5 @@
 -- What a session says: the columns of the session and of the newest analysis of each modality.
--- Two places are filled in by src/load.rs: which sessions, and the JSONB columns that the model reads.
+-- Two places are filled in by src/load/mod.rs: which sessions, and the JSONB columns that the model reads.
 SELECT s.id,
        s.created_at,
        s.assessment_type,

@@ -1,6 +1,6 @@
 -- shape: flat
 -- What comes with every row an application writes: its key, its history, its audit line, its CHECK. They are
--- written without plans (src/direct.rs); what an INSERT would have to keep, they keep.
+-- written without plans (src/direct); what an INSERT would have to keep, they keep.
 BEGIN;
 SELECT * FROM no_plan();
 \ir lib/speaking.psql
