@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::{pg_sys, FromDatum, IntoDatum, Uuid};
 
-use super::{Found, Table, View};
+use super::{value_of, Table};
 use crate::error::{Error, Result};
 
 /// The values of a row, in the order in which its columns were asked for; `None` too where the table has no
@@ -31,7 +31,124 @@ impl<const N: usize> Values<'_, N> {
     }
 }
 
+/// Which rows are seen.
+#[derive(Clone, Copy)]
+pub enum View {
+    /// All that is committed at this moment, whatever the transaction's isolation.
+    Present,
+    /// What a query of the transaction would see now.
+    Transaction,
+}
+
+impl View {
+    /// # Safety
+    /// To be registered before anything else is done.
+    unsafe fn snapshot(self) -> pg_sys::Snapshot {
+        // SAFETY: called within a transaction.
+        unsafe {
+            match self {
+                View::Present => pg_sys::GetLatestSnapshot(),
+                View::Transaction => pg_sys::GetTransactionSnapshot(),
+            }
+        }
+    }
+}
+
+/// A row that a look at a table has found.
+pub struct Found<'a> {
+    table: &'a Table,
+    tuple: pg_sys::HeapTuple,
+}
+
+impl Found<'_> {
+    /// A copy of the row, in the current memory.
+    pub fn copy(&self) -> pg_sys::HeapTuple {
+        // SAFETY: the scan stands at the row.
+        unsafe { pg_sys::heap_copytuple(self.tuple) }
+    }
+
+    /// A column of the type that the table gives it; `None` too where there is no such column.
+    pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
+        // SAFETY: the tuple is one of the open table's.
+        unsafe { value_of(self.tuple, self.table.shape(), column) }
+    }
+}
+
 impl Table {
+    /// Whether there is no row.
+    pub fn is_empty(&self, view: View) -> bool {
+        // SAFETY: the table is open; the snapshot goes after the scan.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
+            let nothing = std::ptr::null_mut();
+            let scan =
+                pg_sys::systable_beginscan(self.0, pg_sys::InvalidOid, false, snapshot, 0, nothing);
+            let is_empty = pg_sys::systable_getnext(scan).is_null();
+            pg_sys::systable_endscan(scan);
+            pg_sys::UnregisterSnapshot(snapshot);
+            is_empty
+        }
+    }
+
+    /// Reads the first row whose column, of a type that `equals` compares, is `key`.
+    pub fn find<T>(
+        &self,
+        column: &CStr,
+        (equals, key): (u32, pg_sys::Datum),
+        view: View,
+        read: impl FnOnce(&Found<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let mut read = Some(read);
+        let mut found = None;
+        self.each(column, (equals, key), view, |row| {
+            found = read.take().map(|read| read(row));
+            false
+        })?;
+        Ok(found)
+    }
+
+    /// Goes through the rows whose column, of a type that `equals` compares, is `key`, as long as `go_on`
+    /// says so.
+    pub fn each(
+        &self,
+        column: &CStr,
+        (equals, key): (u32, pg_sys::Datum),
+        view: View,
+        mut go_on: impl FnMut(&Found<'_>) -> bool,
+    ) -> Result<()> {
+        let number = self.required_column(column)?;
+        // SAFETY: the table is open; a row is read before the scan goes on, the snapshot goes after it.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
+            let mut condition = pg_sys::ScanKeyData::default();
+            pg_sys::ScanKeyInit(
+                &mut condition,
+                number as pg_sys::AttrNumber,
+                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                equals.into(),
+                key,
+            );
+            let index = self.index_led_by(number, &[]);
+            let scan = pg_sys::systable_beginscan(
+                self.0,
+                index,
+                index != pg_sys::InvalidOid,
+                snapshot,
+                1,
+                &mut condition,
+            );
+            loop {
+                let tuple = pg_sys::systable_getnext(scan);
+                if tuple.is_null() || !go_on(&Found { table: self, tuple }) {
+                    break;
+                }
+            }
+            pg_sys::systable_endscan(scan);
+            pg_sys::UnregisterSnapshot(snapshot);
+        }
+        Ok(())
+    }
+
     /// Hands over columns of the rows whose uuid column is `key`, in no promised order: from an index alone
     /// where one has them all.
     pub fn read<const N: usize>(
@@ -169,6 +286,37 @@ impl Table {
             pg_sys::index_endscan(scan);
             pg_sys::UnregisterSnapshot(snapshot);
             pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
+        }
+    }
+
+    /// An index whose first column is this one, that has these columns and every row; InvalidOid where there
+    /// is none.
+    fn index_led_by(&self, column: i32, covered: &[i32]) -> pg_sys::Oid {
+        // SAFETY: open; the indexes of an open table are there.
+        unsafe {
+            let indexes = pg_sys::RelationGetIndexList(self.0);
+            if indexes.is_null() {
+                return pg_sys::InvalidOid;
+            }
+            let found = (0..(*indexes).length as usize)
+                .map(|at| (*(*indexes).elements.add(at)).oid_value)
+                .find(|oid| {
+                    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+                    let index = pg_sys::index_open(*oid, lock);
+                    let about = &*(*index).rd_index;
+                    let of = about.indkey.values.as_slice(about.indnatts as usize);
+                    let leads = about.indisvalid
+                        && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+                        && i32::from(of[0]) == column
+                        && covered
+                            .iter()
+                            .all(|wanted| of.iter().any(|has| i32::from(*has) == *wanted))
+                        && pg_sys::RelationGetIndexPredicate(index).is_null();
+                    pg_sys::index_close(index, lock);
+                    leads
+                });
+            pg_sys::list_free(indexes);
+            found.unwrap_or(pg_sys::InvalidOid)
         }
     }
 }
