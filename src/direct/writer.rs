@@ -229,8 +229,8 @@ unsafe fn update(
         };
         #[cfg(not(feature = "pg15"))]
         let (outcome, entries) = {
-            use pg_sys::TU_UpdateIndexes::{TU_None, TU_Summarizing};
-            let mut which: pg_sys::TU_UpdateIndexes::Type = TU_None;
+            use pg_sys::TU_UpdateIndexes as Which;
+            let mut which: Which::Type = Which::TU_None;
             let outcome = pg_sys::heap_update(
                 table.relation(),
                 &mut (*row).t_self,
@@ -243,8 +243,8 @@ unsafe fn update(
                 &mut which,
             );
             let entries = match which {
-                TU_None => Entries::None,
-                TU_Summarizing => Entries::Summaries,
+                Which::TU_None => Entries::None,
+                Which::TU_Summarizing => Entries::Summaries,
                 _ => Entries::All,
             };
             (outcome, entries)
