@@ -10,7 +10,9 @@ use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum};
 
 use crate::audit::owner;
-use crate::direct::{self, clear, insert_index_entries, Known, Table, BOUNDS};
+use crate::direct::{
+    clear, insert_index_entries, open_target, Entries as Which, Known, Table, BOUNDS,
+};
 use crate::error::{or_raise, Error, Result};
 use crate::trigger::{trigger_function, Call};
 
@@ -261,12 +263,7 @@ impl Target {
     unsafe fn open(table: Table, source: &Table, estate: *mut pg_sys::EState) -> Target {
         // SAFETY: the executor state owns what is made here.
         unsafe {
-            let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-            let info = pg_sys::palloc0(std::mem::size_of::<pg_sys::ResultRelInfo>())
-                .cast::<pg_sys::ResultRelInfo>();
-            pg_sys::InitResultRelInfo(info, table.relation(), 0, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(info, false);
-            pg_sys::MemoryContextSwitchTo(before);
+            let info = open_target(&table, estate);
             Target {
                 places: table.places_in(source),
                 entries: Entries::of(&table, info),
@@ -328,7 +325,7 @@ impl Target {
             for slot in kept {
                 match &self.entries {
                     Some(entries) => entries.iter().for_each(|of| of.keep(*slot, estate)),
-                    None => insert_index_entries(self.info, *slot, estate, direct::Entries::All),
+                    None => insert_index_entries(self.info, *slot, estate, Which::All),
                 }
                 clear(*slot);
             }

@@ -185,12 +185,10 @@ fn mm_tombstone(user_id: Uuid) -> Vec<u8> {
 /// snapshot.
 fn is_erased(user_id: Uuid, schema: pg_sys::Oid) -> Result<bool> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    let tombstone = mm_tombstone(user_id)
-        .into_datum()
-        .ok_or(Error::Missing("user_id"))?;
+    let tombstone = mm_tombstone(user_id);
     let found = Table::open(schema, c"erasure_log", lock)?.find(
         c"person",
-        (pg_sys::F_BYTEAEQ, tombstone),
+        tombstone.as_slice(),
         View::Present,
         |_| (),
     )?;

@@ -28,8 +28,7 @@ const SESSION_TIMES: std::ops::RangeInclusive<i64> = -946_684_800_000_000..=6_31
 type Key = (Option<Uuid>, Option<TimestampWithTimeZone>);
 
 fn registered(keys: &Table, id: Uuid, view: View) -> Result<Option<Key>> {
-    let id = id.into_datum().ok_or(Error::Missing("id"))?;
-    keys.find(c"id", (pg_sys::F_UUID_EQ, id), view, |row| {
+    keys.find(c"id", id, view, |row| {
         (row.get(c"user_id"), row.get(c"created_at"))
     })
 }

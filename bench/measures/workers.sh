@@ -3,9 +3,9 @@
 
 workers_prepare() { :; }
 
-# Batches of 250, so that two share the queue.
+# Batches of 250, so that two share the queue; over one connection, as a worker's.
 drain() {
-    while [[ $(sql_value small "SELECT mm_fuse_pending(250)") -gt 0 ]]; do :; done
+    sql small -c 'DO $$ BEGIN LOOP EXIT WHEN mm_fuse_pending(250) = 0; COMMIT; END LOOP; END $$'
 }
 
 workers_round() {

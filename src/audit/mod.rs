@@ -96,22 +96,20 @@ unsafe fn audit_statement(call: &Call<'_>) -> Result<usize> {
     Ok(0)
 }
 
-/// Rows of a person that the owner has added to a table without a statement; of those of a trigger that is
-/// told so by its argument nothing is written down.
-pub fn tell_added(
-    schema: pg_sys::Oid,
-    table: &Table,
-    person: Uuid,
-    ids: impl ExactSizeIterator<Item = Uuid>,
-) -> Result<()> {
-    if restoring() || !table.calls(pg_sys::TRIGGER_TYPE_INSERT, c"mm_audit_statement") {
+/// A line of rows of a person that the owner has added to a table without a statement, as its trigger would
+/// write it.
+pub fn tell_added(schema: pg_sys::Oid, table: &Table, person: Uuid, ids: &[Uuid]) -> Result<()> {
+    let is_told = !ids.is_empty()
+        && !restoring()
+        && table.calls(pg_sys::TRIGGER_TYPE_INSERT, c"mm_audit_statement");
+    if !is_told {
         return Ok(());
     }
     let told = Told {
         action: "INSERT",
         table: &table.name(),
         rows: ids.len() as i64,
-        ids: ids.take(MAX_IDS).map(|id| id.to_string()).collect(),
+        ids: ids.iter().take(MAX_IDS).map(Uuid::to_string).collect(),
         changed: Vec::new(),
     };
     tell(schema, Some(person), told)
@@ -326,15 +324,12 @@ fn pseudonym(schema: pg_sys::Oid, person: Option<Uuid>, make: bool) -> Result<Op
     let Some(person) = person else {
         return Ok(None);
     };
-    let key = person.into_datum().ok_or(Error::Missing("user_id"))?;
     let known = Table::open(
         schema,
         c"audit_subjects",
         pg_sys::AccessShareLock as pg_sys::LOCKMODE,
     )?
-    .find(c"user_id", (pg_sys::F_UUID_EQ, key), View::Present, |row| {
-        row.get(c"subject")
-    })?
+    .find(c"user_id", person, View::Present, |row| row.get(c"subject"))?
     .flatten();
     if known.is_some() || !make {
         return Ok(known);

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use pgrx::{pg_sys, FromDatum};
 
 pub use reader::{Values, View};
-pub use writer::{clear, insert_index_entries, Entries, Row, Writer};
+pub use writer::{clear, insert_index_entries, open_target, Entries, Row, Writer};
 
 use crate::error::{Error, Result};
 
@@ -105,8 +105,8 @@ impl Table {
     }
 
     /// Whether no trigger, rule, CHECK, computed column or policy has a say in an event (TRIGGER_TYPE_INSERT,
-    /// _UPDATE or _DELETE) of the owner's but those that are known. With `references`, a table whose rows the caller knows
-    /// to be there, foreign keys to it count as known.
+    /// _UPDATE or _DELETE) of the owner's but those that are known. With `references`, a table whose rows the
+    /// caller knows to be there, foreign keys to it count as known.
     pub fn has_only(&self, event: u32, known: Known, references: Option<&Table>) -> bool {
         // SAFETY: the descriptions live as long as the relation is open.
         unsafe {
@@ -117,18 +117,10 @@ impl Table {
             if event != pg_sys::TRIGGER_TYPE_DELETE && !self.has_only_checks(known.checks) {
                 return false;
             }
-            if relation.trigdesc.is_null() {
-                return true;
-            }
             let schema = (*relation.rd_rel).relnamespace;
-            let triggers = &*relation.trigdesc;
-            (0..triggers.numtriggers as usize).all(|number| {
-                let trigger = &*triggers.triggers.add(number);
-                let is_asked =
-                    trigger.tgtype as u32 & event != 0 && trigger.tgenabled as u8 != b'D';
-                !is_asked
-                    || trigger.tgfoid.to_u32() == pg_sys::F_RI_FKEY_CHECK_INS
-                        && references.is_some_and(|table| table.oid() == trigger.tgconstrrelid)
+            self.triggers(event).iter().all(|trigger| {
+                trigger.tgfoid.to_u32() == pg_sys::F_RI_FKEY_CHECK_INS
+                    && references.is_some_and(|table| table.oid() == trigger.tgconstrrelid)
                     || is_one_of(trigger.tgfoid, schema, known.triggers)
             })
         }
@@ -136,21 +128,27 @@ impl Table {
 
     /// Whether an event of it calls a function of the extension's, as a trigger.
     pub fn calls(&self, event: u32, function: &CStr) -> bool {
-        // SAFETY: the descriptions live as long as the relation is open.
+        // SAFETY: open.
         unsafe {
-            let relation = &*self.0;
-            if relation.trigdesc.is_null() {
-                return false;
-            }
-            let schema = (*relation.rd_rel).relnamespace;
-            let triggers = &*relation.trigdesc;
-            (0..triggers.numtriggers as usize).any(|number| {
-                let trigger = &*triggers.triggers.add(number);
-                trigger.tgtype as u32 & event != 0
-                    && trigger.tgenabled as u8 != b'D'
-                    && is_one_of(trigger.tgfoid, schema, &[function])
-            })
+            let schema = (*(*self.0).rd_rel).relnamespace;
+            let mut triggers = self.triggers(event).into_iter();
+            triggers.any(|trigger| is_one_of(trigger.tgfoid, schema, &[function]))
         }
+    }
+
+    /// The triggers of an event that are not disabled.
+    fn triggers(&self, event: u32) -> Vec<&pg_sys::Trigger> {
+        // SAFETY: the descriptions live as long as the relation is open.
+        let all = unsafe {
+            let triggers = (*self.0).trigdesc;
+            if triggers.is_null() {
+                return Vec::new();
+            }
+            std::slice::from_raw_parts((*triggers).triggers, (*triggers).numtriggers as usize)
+        };
+        all.iter()
+            .filter(|trigger| trigger.tgtype as u32 & event != 0 && trigger.tgenabled as u8 != b'D')
+            .collect()
     }
 
     fn has_only_checks(&self, known: &[&CStr]) -> bool {
@@ -304,10 +302,11 @@ impl Table {
     /// the table does not have, is left out. The transaction sees it from its next look at the table on.
     pub fn insert(self, at: pg_sys::TimestampTz, row: &Row<'_>, known: Known) -> Result<()> {
         let table = self.partition(at)?;
+        let is_known = table.has_only(pg_sys::TRIGGER_TYPE_INSERT, known, None);
         let writer = Writer::open(&table);
         // SAFETY: the caller's values are of the columns' types.
         unsafe {
-            writer.add(row, known);
+            writer.add(row, is_known);
             drop(writer);
             pg_sys::CommandCounterIncrement();
         }

@@ -74,6 +74,47 @@ impl Found<'_> {
     }
 }
 
+/// What a column is to be equal to, and the function that compares its type.
+pub struct Key {
+    equals: u32,
+    value: Option<pg_sys::Datum>,
+}
+
+impl From<Uuid> for Key {
+    fn from(id: Uuid) -> Key {
+        Key {
+            equals: pg_sys::F_UUID_EQ,
+            value: id.into_datum(),
+        }
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(bytes: &[u8]) -> Key {
+        Key {
+            equals: pg_sys::F_BYTEAEQ,
+            value: bytes.into_datum(),
+        }
+    }
+}
+
+/// The condition that a column, by its number, is `key`.
+fn equals(number: i32, key: Key) -> Result<pg_sys::ScanKeyData> {
+    let value = key.value.ok_or(Error::Missing("key"))?;
+    let mut condition = pg_sys::ScanKeyData::default();
+    // SAFETY: fills in what it is given.
+    unsafe {
+        pg_sys::ScanKeyInit(
+            &mut condition,
+            number as pg_sys::AttrNumber,
+            pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+            key.equals.into(),
+            value,
+        );
+    }
+    Ok(condition)
+}
+
 impl Table {
     /// Whether there is no row.
     pub fn is_empty(&self, view: View) -> bool {
@@ -90,29 +131,28 @@ impl Table {
         }
     }
 
-    /// Reads the first row whose column, of a type that `equals` compares, is `key`.
+    /// Reads the first row whose column is `key`.
     pub fn find<T>(
         &self,
         column: &CStr,
-        (equals, key): (u32, pg_sys::Datum),
+        key: impl Into<Key>,
         view: View,
         read: impl FnOnce(&Found<'_>) -> T,
     ) -> Result<Option<T>> {
         let mut read = Some(read);
         let mut found = None;
-        self.each(column, (equals, key), view, |row| {
+        self.each(column, key, view, |row| {
             found = read.take().map(|read| read(row));
             false
         })?;
         Ok(found)
     }
 
-    /// Goes through the rows whose column, of a type that `equals` compares, is `key`, as long as `go_on`
-    /// says so.
+    /// Goes through the rows whose column is `key`, as long as `go_on` says so.
     pub fn each(
         &self,
         column: &CStr,
-        (equals, key): (u32, pg_sys::Datum),
+        key: impl Into<Key>,
         view: View,
         mut go_on: impl FnMut(&Found<'_>) -> bool,
     ) -> Result<()> {
@@ -120,14 +160,7 @@ impl Table {
         // SAFETY: the table is open; a row is read before the scan goes on, the snapshot goes after it.
         unsafe {
             let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
-            let mut condition = pg_sys::ScanKeyData::default();
-            pg_sys::ScanKeyInit(
-                &mut condition,
-                number as pg_sys::AttrNumber,
-                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                equals.into(),
-                key,
-            );
+            let mut condition = equals(number, key.into())?;
             let index = self.index_led_by(number, &[]);
             let scan = pg_sys::systable_beginscan(
                 self.0,
@@ -160,20 +193,20 @@ impl Table {
         mut take: impl FnMut(&Values<'_, N>) -> Result<()>,
     ) -> Result<()> {
         let number = self.required_column(column)?;
-        let key = key.into_datum().ok_or(Error::Missing("user_id"))?;
         let numbers = wanted.map(|name| self.column(name));
         let known: Vec<i32> = numbers.iter().copied().flatten().collect();
         let index = self.index_led_by(number, &known);
         let mut outcome = Ok(());
         if index != pg_sys::InvalidOid {
+            let first = equals(1, key.into())?;
             // SAFETY: the index is one of the table's, led by the column.
-            unsafe { self.read_index(index, key, numbers, view, &mut take, &mut outcome) };
+            unsafe { self.read_index(index, first, numbers, view, &mut take, &mut outcome) };
             return outcome;
         }
         let columns = self.columns();
         let mut values = vec![pg_sys::Datum::from(0); columns];
         let mut nulls = vec![true; columns];
-        self.each(column, (pg_sys::F_UUID_EQ, key), view, |row: &Found<'_>| {
+        self.each(column, key, view, |row| {
             // SAFETY: as many values as the table has columns.
             unsafe {
                 pg_sys::heap_deform_tuple(
@@ -200,7 +233,7 @@ impl Table {
     unsafe fn read_index<const N: usize>(
         &self,
         index: pg_sys::Oid,
-        key: pg_sys::Datum,
+        mut condition: pg_sys::ScanKeyData,
         numbers: [Option<i32>; N],
         view: View,
         take: &mut impl FnMut(&Values<'_, N>) -> Result<()>,
@@ -223,14 +256,6 @@ impl Table {
                 order.iter().position(|of| i32::from(*of) == number)
             });
             let snapshot = pg_sys::RegisterSnapshot(view.snapshot());
-            let mut condition = pg_sys::ScanKeyData::default();
-            pg_sys::ScanKeyInit(
-                &mut condition,
-                1,
-                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                pg_sys::F_UUID_EQ.into(),
-                key,
-            );
             #[cfg(not(feature = "pg18"))]
             let scan = pg_sys::index_beginscan(self.relation(), index, snapshot, 1, 0);
             #[cfg(feature = "pg18")]

@@ -5,8 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use super::{Known, Table};
-use crate::error::{Error, Result};
+use super::Table;
 
 /// Columns by name; one that a table does not have is left out.
 pub type Row<'a> = [(&'a CStr, Option<pg_sys::Datum>)];
@@ -31,11 +30,8 @@ impl Writer<'_> {
             let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
             let slot =
                 pg_sys::MakeSingleTupleTableSlot(table.shape(), &raw const pg_sys::TTSOpsVirtual);
-            let target = pg_sys::palloc0(std::mem::size_of::<pg_sys::ResultRelInfo>())
-                .cast::<pg_sys::ResultRelInfo>();
-            pg_sys::InitResultRelInfo(target, table.relation(), 0, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(target, false);
             pg_sys::MemoryContextSwitchTo(before);
+            let target = open_target(table, estate);
             Writer {
                 table,
                 places: OnceCell::new(),
@@ -46,15 +42,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds a row. What an INSERT would ask beyond NOT NULL and the indexes is asked unless `known` says that
-    /// the caller has made sure of it; triggers of statements are the caller's.
+    /// Adds a row. What an INSERT would ask beyond NOT NULL and the indexes is asked unless `is_known` says that
+    /// the caller has made sure of it ([`Table::has_only`]); triggers of statements are the caller's.
     ///
     /// # Safety
     /// The values are of the columns' types.
-    pub unsafe fn add(&self, row: &Row<'_>, known: Known) {
-        let is_known = self
-            .table
-            .has_only(pg_sys::TRIGGER_TYPE_INSERT, known, None);
+    pub unsafe fn add(&self, row: &Row<'_>, is_known: bool) {
         // SAFETY: the slot is one of the table's.
         unsafe {
             self.fill(row);
@@ -66,27 +59,6 @@ impl Writer<'_> {
             }
             self.forget();
         }
-    }
-
-    /// Adds a row of whose table the caller has asked [`Table::has_only`].
-    ///
-    /// # Errors
-    /// [`Error::Stored`], where a column that must have a value has none.
-    ///
-    /// # Safety
-    /// As for add().
-    pub unsafe fn add_known(&self, row: &Row<'_>) -> Result<()> {
-        // SAFETY: as for add().
-        unsafe {
-            self.fill(row);
-            if !self.table.is_whole(self.slot) {
-                return Err(Error::Stored("NULL".into()));
-            }
-            pg_sys::simple_table_tuple_insert(self.table.relation(), self.slot);
-            insert_index_entries(self.target, self.slot, self.estate, Entries::All);
-            self.forget();
-        }
-        Ok(())
     }
 
     /// Changes columns of a row of whose table the caller has asked [`Table::has_only`]; `false` where somebody
@@ -177,6 +149,26 @@ impl Drop for Writer<'_> {
                 pg_sys::FreeExecutorState(self.estate);
             }
         }
+    }
+}
+
+/// A table as the executor writes to it, its indexes open.
+///
+/// # Safety
+/// The indexes are closed before the state that owns all of it is freed.
+pub unsafe fn open_target(
+    table: &Table,
+    estate: *mut pg_sys::EState,
+) -> *mut pg_sys::ResultRelInfo {
+    // SAFETY: the table is open, and stays so.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+        let target = pg_sys::palloc0(std::mem::size_of::<pg_sys::ResultRelInfo>())
+            .cast::<pg_sys::ResultRelInfo>();
+        pg_sys::InitResultRelInfo(target, table.relation(), 0, std::ptr::null_mut(), 0);
+        pg_sys::ExecOpenIndices(target, false);
+        pg_sys::MemoryContextSwitchTo(before);
+        target
     }
 }
 

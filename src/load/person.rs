@@ -14,7 +14,7 @@ use mindmeasure_scoring::{
 };
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
-use pgrx::{pg_sys, IntoDatum, Uuid};
+use pgrx::{pg_sys, Uuid};
 
 use super::{outcomes, LoadPlan};
 use crate::direct::{Table, View};
@@ -279,7 +279,7 @@ impl<'a> People<'a> {
 
     /// What goes on from the newest score.
     fn carry_on(&self, newest: &Scored, model: &Model, person: &mut Person) -> Result<()> {
-        let key = key(newest.session_id)?;
+        let key = newest.session_id;
         let found = self
             .fused
             .find(c"session_id", key, View::Transaction, |row| {
@@ -326,11 +326,11 @@ impl<'a> People<'a> {
     }
 
     fn is_derived(&self, session_id: Uuid) -> Result<bool> {
-        let derived =
-            self.outcomes
-                .find(c"session_id", key(session_id)?, View::Transaction, |row| {
-                    row.get(c"derived")
-                })?;
+        let derived = self
+            .outcomes
+            .find(c"session_id", session_id, View::Transaction, |row| {
+                row.get(c"derived")
+            })?;
         Ok(derived.flatten().unwrap_or(false))
     }
 
@@ -343,13 +343,6 @@ impl<'a> People<'a> {
     ) -> Result<()> {
         table.read(c"user_id", user_id, columns, View::Transaction, take)
     }
-}
-
-fn key(session_id: Uuid) -> Result<(u32, pg_sys::Datum)> {
-    let id = session_id
-        .into_datum()
-        .ok_or(Error::Missing("session_id"))?;
-    Ok((pg_sys::F_UUID_EQ, id))
 }
 
 fn history(

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::audit::tell_added;
 use crate::direct::{Known, Table, View, Writer};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::settings::of_a_call;
 use crate::sql::Schema;
 
@@ -82,7 +82,7 @@ impl Tables {
 
     /// Whether nothing is there of a session, and its key stays.
     fn are_free(&self, score: &Score<'_>) -> Result<bool> {
-        let id = key(score.identity.session_id)?;
+        let id = score.identity.session_id;
         let view = View::Present;
         // A score that is there is met as a row that somebody else adds at this moment: by the index.
         for table in [&self.compared, &self.outcomes] {
@@ -97,12 +97,6 @@ impl Tables {
         })?;
         Ok(stays == Some(true))
     }
-}
-
-/// A column's value to look for.
-fn key(id: Uuid) -> Result<(u32, pg_sys::Datum)> {
-    let id = id.into_datum().ok_or(Error::Missing("session_id"))?;
-    Ok((pg_sys::F_UUID_EQ, id))
 }
 
 /// Whether the transaction sees what others have committed, triggers are asked as ever, and nobody restores.
@@ -155,9 +149,9 @@ pub fn write(
     {
         return Ok(None);
     }
-    add(&tables.fused, &fused)?;
-    add(&tables.compared, &compared)?;
-    add(&tables.outcomes, &outcomes)?;
+    add(&tables.fused, &fused);
+    add(&tables.compared, &compared);
+    add(&tables.outcomes, &outcomes);
     let learnt = features(&tables.features, &lessons.known, now)?
         + metrics(&tables.metrics, &lessons.known, now)?;
     // SAFETY: within a transaction.
@@ -175,14 +169,16 @@ fn gives_all<const N: usize>(table: &Table, rows: &[Columns<N>]) -> bool {
     rows.first().is_none_or(|row| table.asks_only_for(row))
 }
 
-fn add<const N: usize>(table: &Table, rows: &[Columns<N>]) -> Result<()> {
+/// Adds rows to a table that [`Tables::are_ours`] has been asked of.
+fn add<const N: usize>(table: &Table, rows: &[Columns<N>]) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
     let writer = Writer::open(table);
-    // SAFETY: the values are of the columns' types.
-    rows.iter()
-        .try_for_each(|row| unsafe { writer.add_known(row) })
+    for row in rows {
+        // SAFETY: the values are of the columns' types.
+        unsafe { writer.add(row, true) };
+    }
 }
 
 fn fused_row(score: &Score<'_>, model: &Model, now: Option<pg_sys::Datum>) -> Columns<31> {
@@ -352,7 +348,7 @@ fn change<'a, const N: usize>(
     for (person, rows) in people {
         // First all, then changes: who goes through an index meets no row twice.
         let mut there = Vec::with_capacity(rows.len());
-        table.each(c"user_id", key(person)?, View::Present, |row| {
+        table.each(c"user_id", person, View::Present, |row| {
             let of: Option<String> = row.get(name);
             if let Some(changes) = of.and_then(|of| rows.get(of.as_str())) {
                 there.push((row.copy(), changes));
@@ -372,19 +368,12 @@ fn change<'a, const N: usize>(
 fn tell(schema: &Schema, tables: &Tables, scores: &[Score<'_>]) -> Result<()> {
     for of_person in scores.chunk_by(|a, b| a.identity.user_id == b.identity.user_id) {
         let person = of_person[0].identity.user_id;
-        let ids: Vec<Uuid> = of_person
-            .iter()
-            .map(|score| score.identity.session_id)
-            .collect();
-        tell_added(schema.oid, &tables.fused, person, ids.into_iter())?;
-        let ids: Vec<Uuid> = of_person
-            .iter()
-            .filter(|score| score.outcome.is_some())
-            .map(|score| score.identity.session_id)
-            .collect();
-        if !ids.is_empty() {
-            tell_added(schema.oid, &tables.outcomes, person, ids.into_iter())?;
-        }
+        let id = |score: &Score<'_>| score.identity.session_id;
+        let fused: Vec<Uuid> = of_person.iter().map(id).collect();
+        let told = of_person.iter().filter(|score| score.outcome.is_some());
+        let told: Vec<Uuid> = told.map(id).collect();
+        tell_added(schema.oid, &tables.fused, person, &fused)?;
+        tell_added(schema.oid, &tables.outcomes, person, &told)?;
     }
     Ok(())
 }

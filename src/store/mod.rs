@@ -130,11 +130,12 @@ pub fn write(
     if scores.is_empty() {
         return Ok(());
     }
-    let mut changed = None;
-    if !earlier.scored {
-        changed = first::write(client, schema, model, scores, lessons)?;
-    }
-    let changed = match changed {
+    let first = if earlier.scored {
+        None
+    } else {
+        first::write(client, schema, model, scores, lessons)?
+    };
+    let changed = match first {
         Some(changed) => changed,
         None => by_statement(client, schema, model, scores, lessons, earlier.derived)?,
     };
