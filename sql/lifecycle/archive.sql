@@ -260,7 +260,7 @@ CREATE FUNCTION @extschema@.mm_archive_blocks(leaf regclass) RETURNS TABLE (bloc
     $$;
 COMMENT ON FUNCTION @extschema@.mm_archive_blocks(regclass) IS 'Part of archive_old_sessions(): how many blocks a table has, and how many make a batch.';
 
--- src/archive.rs
+-- src/archive
 CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_hold_session_keys';

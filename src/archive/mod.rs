@@ -4,17 +4,20 @@
 //! leave it out, and asks for its key once more. Here a row is deleted where it is met and added in
 //! groups; its key stays because nobody deletes keys meanwhile.
 
+mod scan;
+mod sorted;
+
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
 use pgrx::{direct_function_call, IntoDatum};
 
 use crate::audit::owner;
-use crate::direct::{
-    clear, insert_index_entries, open_target, Entries as Which, Known, Table, BOUNDS,
-};
+use crate::direct::{clear, insert_index_entries, open_target, Entries, Known, Table, BOUNDS};
 use crate::error::{or_raise, Error, Result};
 use crate::trigger::{trigger_function, Call};
+use scan::Scan;
+use sorted::Sorted;
 
 const WRITING: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 const LOOKING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
@@ -153,7 +156,7 @@ struct Target {
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     filled: usize,
     /// Entries of its indexes, to be made in their order; `None` where they are made row by row.
-    entries: Option<Vec<Entries>>,
+    entries: Option<Vec<Sorted>>,
 }
 
 /// A move that is under way.
@@ -266,7 +269,7 @@ impl Target {
             let info = open_target(&table, estate);
             Target {
                 places: table.places_in(source),
-                entries: Entries::of(&table, info),
+                entries: Sorted::of(&table, info),
                 table,
                 info,
                 slots: Vec::new(),
@@ -325,7 +328,7 @@ impl Target {
             for slot in kept {
                 match &self.entries {
                     Some(entries) => entries.iter().for_each(|of| of.keep(*slot, estate)),
-                    None => insert_index_entries(self.info, *slot, estate, Which::All),
+                    None => insert_index_entries(self.info, *slot, estate, Entries::All),
                 }
                 clear(*slot);
             }
@@ -347,178 +350,6 @@ impl Target {
             for slot in self.slots {
                 pg_sys::ExecDropSingleTupleTableSlot(slot);
             }
-        }
-    }
-}
-
-/// The entries of one index for rows that have been added, sorted as CREATE INDEX sorts them: neighbours are
-/// entered one after the other, and what comes behind all others is appended.
-struct Entries {
-    table: pg_sys::Relation,
-    index: pg_sys::Relation,
-    about: *mut pg_sys::IndexInfo,
-    sort: *mut pg_sys::Tuplesortstate,
-}
-
-const COLUMNS: usize = pg_sys::INDEX_MAX_KEYS as usize;
-
-impl Entries {
-    /// `None` where an index is not a plain one: another method, an expression, a condition, or a rule that is
-    /// checked later.
-    ///
-    /// # Safety
-    /// The indexes of `info` are open, and stay open.
-    unsafe fn of(table: &Table, info: *mut pg_sys::ResultRelInfo) -> Option<Vec<Entries>> {
-        // SAFETY: as promised: as many indexes as there are descriptions.
-        unsafe {
-            let count = (*info).ri_NumIndices as usize;
-            let indexes = (0..count).map(|number| {
-                (
-                    *(*info).ri_IndexRelationDescs.add(number),
-                    *(*info).ri_IndexRelationInfo.add(number),
-                )
-            });
-            let is_plain = |(index, about): (pg_sys::Relation, *mut pg_sys::IndexInfo)| {
-                (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
-                    && (*about).ii_Expressions.is_null()
-                    && (*about).ii_Predicate.is_null()
-                    && (*about).ii_ExclusionOps.is_null()
-                    && (*about).ii_ReadyForInserts
-                    && (*(*index).rd_index).indimmediate
-            };
-            indexes.clone().all(is_plain).then(|| {
-                indexes
-                    .map(|(index, about)| Entries {
-                        table: table.relation(),
-                        index,
-                        about,
-                        sort: pg_sys::tuplesort_begin_index_btree(
-                            table.relation(),
-                            index,
-                            false,
-                            false,
-                            pg_sys::maintenance_work_mem,
-                            std::ptr::null_mut(),
-                            pg_sys::TUPLESORT_NONE as i32,
-                        ),
-                    })
-                    .collect()
-            })
-        }
-    }
-
-    /// Keeps the entry of a row that has been added.
-    unsafe fn keep(&self, slot: *mut pg_sys::TupleTableSlot, estate: *mut pg_sys::EState) {
-        let (mut values, mut nulls) = ([pg_sys::Datum::from(0); COLUMNS], [false; COLUMNS]);
-        // SAFETY: no index has more columns.
-        unsafe {
-            pg_sys::FormIndexDatum(
-                self.about,
-                slot,
-                estate,
-                values.as_mut_ptr(),
-                nulls.as_mut_ptr(),
-            );
-            pg_sys::tuplesort_putindextuplevalues(
-                self.sort,
-                self.index,
-                &mut (*slot).tts_tid,
-                values.as_mut_ptr(),
-                nulls.as_mut_ptr(),
-            );
-        }
-    }
-
-    /// Makes the entries.
-    unsafe fn make(self) {
-        let (mut values, mut nulls) = ([pg_sys::Datum::from(0); COLUMNS], [false; COLUMNS]);
-        // SAFETY: an entry is as the index describes it.
-        unsafe {
-            let check = if (*(*self.index).rd_index).indisunique {
-                pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES
-            } else {
-                pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO
-            };
-            pg_sys::tuplesort_performsort(self.sort);
-            loop {
-                let entry = pg_sys::tuplesort_getindextuple(self.sort, true);
-                if entry.is_null() {
-                    break;
-                }
-                pg_sys::index_deform_tuple(
-                    entry,
-                    (*self.index).rd_att,
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                );
-                pg_sys::index_insert(
-                    self.index,
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                    &mut (*entry).t_tid,
-                    self.table,
-                    check,
-                    false,
-                    self.about,
-                );
-            }
-            pg_sys::tuplesort_end(self.sort);
-        }
-    }
-}
-
-/// The rows in a range of a table's blocks, as the calling statement sees them.
-struct Scan {
-    scan: pg_sys::TableScanDesc,
-    row: *mut pg_sys::TupleTableSlot,
-}
-
-impl Scan {
-    /// # Safety
-    /// The table stays open, and end() is called.
-    unsafe fn begin(table: &Table, blocks: &std::ops::Range<i64>) -> Scan {
-        // SAFETY: as promised; a statement that calls a function has a snapshot.
-        unsafe {
-            let flags =
-                pg_sys::ScanOptions::SO_TYPE_SEQSCAN | pg_sys::ScanOptions::SO_ALLOW_PAGEMODE;
-            let nothing = std::ptr::null_mut();
-            let scan = pg_sys::heap_beginscan(
-                table.relation(),
-                pg_sys::GetActiveSnapshot(),
-                0,
-                nothing,
-                nothing.cast(),
-                flags,
-            );
-            let there = i64::from((*scan.cast::<pg_sys::HeapScanDescData>()).rs_nblocks);
-            let first = blocks.start.clamp(0, there);
-            let end = blocks.end.clamp(first, there);
-            let row = if first == end {
-                std::ptr::null_mut()
-            } else {
-                pg_sys::heap_setscanlimits(scan, first as u32, (end - first) as u32);
-                pg_sys::table_slot_create(table.relation(), std::ptr::null_mut())
-            };
-            Scan { scan, row }
-        }
-    }
-
-    fn next(&self) -> Option<*mut pg_sys::TupleTableSlot> {
-        let forward = pg_sys::ScanDirection::ForwardScanDirection;
-        // SAFETY: as for begin(); there is a slot where there are blocks.
-        unsafe {
-            (!self.row.is_null() && pg_sys::heap_getnextslot(self.scan, forward, self.row))
-                .then_some(self.row)
-        }
-    }
-
-    fn end(self) {
-        // SAFETY: made in begin().
-        unsafe {
-            if !self.row.is_null() {
-                pg_sys::ExecDropSingleTupleTableSlot(self.row);
-            }
-            pg_sys::heap_endscan(self.scan);
         }
     }
 }
