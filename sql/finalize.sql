@@ -112,6 +112,7 @@ TO mindmeasure_owner, mindmeasure_system;
 GRANT EXECUTE ON PROCEDURE
     @extschema@.mm_archive_sessions(interval),
     @extschema@.mm_archive_in_batches(interval, boolean, bigint),
+    @extschema@.mm_archive_commit(bigint, bigint),
     @extschema@.mm_run_retention(text[]),
     @extschema@.mm_retain_in_batches(text[], boolean, bigint)
 TO mindmeasure_owner, mindmeasure_system;
@@ -119,6 +120,7 @@ TO mindmeasure_owner, mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
     @extschema@.mm_time_bounds(regclass),
+    @extschema@.mm_referenced(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),

@@ -1,12 +1,113 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
-CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_valid_row';
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
 
-COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
-    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
+
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+
+CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    opened jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
+        -- A JSON null may be NULL or a document: neither is sealed.
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN opened;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
+    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
+
+CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    sealed jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    IF NOT @extschema@.mm_encryption_on() THEN
+        RETURN row_data;
+    END IF;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
+            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
+                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
+    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
 
 CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -34,6 +135,36 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
     ORDER BY 2 NULLS LAST
     $$;
 
+CREATE FUNCTION @extschema@.mm_referenced(relation regclass) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT DISTINCT c.confrelid::regclass FROM pg_constraint AS c
+    WHERE c.conrelid = relation AND c.contype = 'f' AND has_table_privilege(c.confrelid, 'UPDATE')
+    ORDER BY 1
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_referenced(regclass) IS 'The tables that a table''s foreign keys refer to and that the caller may lock.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_keep_vacuum_off(relation regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s'
+    AS $$
+DECLARE
+    item regclass;
+BEGIN
+    -- What several tables refer to comes first: whoever has it has a free way to the rest.
+    FOR item IN
+        SELECT r FROM @extschema@.mm_referenced(relation) AS r
+        UNION ALL SELECT relation
+        UNION ALL SELECT p.partition FROM @extschema@.mm_time_partitions(relation) AS p WHERE p.is_default
+    LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', item);
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_vacuum_off(regclass) IS
+    'Keeps vacuum and schema changes off a table, its DEFAULT partition and what its foreign keys refer to, until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
+
 CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms'
@@ -42,6 +173,7 @@ DECLARE
     attempts CONSTANT integer := 50;
     attempt integer := 1;
     covering regclass;
+    referenced regclass;
 BEGIN
     IF parent IS NULL OR unit IS NULL OR at IS NULL THEN
         RAISE EXCEPTION 'parent, unit, at: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
@@ -63,9 +195,16 @@ BEGIN
             RETURN covering;
         END IF;
         IF attempt = 1 THEN
-            PERFORM @extschema@.mm_keep_vacuum_off(p.partition) FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;
+            PERFORM @extschema@.mm_keep_vacuum_off(parent);
         END IF;
         BEGIN
+            -- Deletes come by what the table refers to, inserts by the table: each attempt begins at the other end,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 1 THEN
+                FOR referenced IN SELECT r FROM @extschema@.mm_referenced(parent) AS r LOOP
+                    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', referenced);
+                END LOOP;
+            END IF;
             RETURN @extschema@.mm_make_time_partition(parent, unit, at);
         EXCEPTION WHEN lock_not_available THEN
             -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
@@ -207,197 +346,6 @@ BEGIN
     END LOOP;
 END;
 $$;
-
-CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_record_new_rows';
-
-COMMENT ON FUNCTION @extschema@.mm_record_new_rows() IS
-    'Trigger, once an INSERT: writes into row_history which rows are new. Arguments: the key column, id or session_id; derived, where what the owner writes is derived unless it restores.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_record_history() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    -- A value is written in one way, whatever the session that changes it prefers: it is compared later.
-    SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
-    AS $$
-BEGIN
-    -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.
-    CASE TG_OP || ' ' || TG_ARGV[0]
-    WHEN 'UPDATE id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'update', o.id, to_jsonb(o) FROM old_rows AS o;
-    WHEN 'DELETE id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.id, to_jsonb(o) FROM old_rows AS o;
-    -- session_outcomes. Derived ones come and go with the scores; a replay makes them anew.
-    WHEN 'UPDATE session_id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'update', o.session_id, to_jsonb(o) FROM old_rows AS o;
-    WHEN 'DELETE session_id' THEN
-        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
-        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.session_id, to_jsonb(o) FROM old_rows AS o WHERE NOT o.derived;
-    END CASE;
-    RETURN NULL;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_record_history() IS
-    'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
-
-CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
-    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 1000;
-    counts jsonb;
-    total bigint;
-    done bigint := 0;
-    step record;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
-        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
-    END IF;
-    -- Nobody writes rows of the person from here on, and nobody scores them.
-    PERFORM @extschema@.mm_close_person(user_id);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
-        RAISE EXCEPTION 'user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF at > clock_timestamp() THEN
-        RAISE EXCEPTION 'at: must be a time in the past'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
-    END IF;
-    IF at < @extschema@.mm_history_begins() THEN
-        RAISE EXCEPTION 'at: is before row_history begins'
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
-                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
-                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
-    END IF;
-    IF NOT @extschema@.mm_person_is_known(user_id) THEN
-        RAISE EXCEPTION 'user_id: nothing is held on this person'
-            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
-    END IF;
-
-    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
-    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
-          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
-    IF NOT dry_run AND total > 0 THEN
-        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
-        PERFORM set_config('mindmeasure.restoring', 'on', true);
-        FOR step IN
-            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
-            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
-            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
-                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
-        LOOP
-            IF step.action = 'remove' THEN
-                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
-                IF step.source = 'assessment_sessions' THEN
-                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
-                    -- was missing then, and what belongs to it was there.
-                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
-                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
-                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
-                END IF;
-            ELSE
-                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
-                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
-                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
-                    ON CONFLICT (id) DO NOTHING;
-                END IF;
-                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
-                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
-                    CASE step.action WHEN 'change' THEN step.key_column END);
-            END IF;
-            done := done + 1;
-            IF done % batch = 0 THEN
-                PERFORM @extschema@.mm_progress('restore', done, total);
-            END IF;
-        END LOOP;
-        PERFORM set_config('mindmeasure.restoring', '', true);
-        -- A session that was not scored then has no score now; all others are scored anew.
-        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
-        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
-        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
-        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
-        PERFORM @extschema@.mm_rescore_user(user_id);
-        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
-    END IF;
-
-    RETURN QUERY
-        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
-               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
-        ORDER BY 1;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    place record;
-    known boolean := false;
-BEGIN
-    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
-        EXIT WHEN known;
-    END LOOP;
-    RETURN known;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    base record;
-    view_name text;
-    reader text;
-BEGIN
-    FOR base IN
-        SELECT t.table_name, c.oid AS relation,
-               (SELECT string_agg(
-                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
-                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
-                                            t.table_name, a.attname, a.attname, a.attname) END,
-                           ', ' ORDER BY a.attnum)
-                FROM pg_attribute AS a
-                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
-        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
-        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
-        ORDER BY t.table_name
-    LOOP
-        view_name := format('@extschema@.%I', base.table_name || '_clear');
-        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
-        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
-                       view_name, base.columns, base.table_name);
-        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
-                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
-        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
-            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
-                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
-            END IF;
-        END LOOP;
-        RETURN NEXT view_name;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
-    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
 
 CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
     LANGUAGE plpgsql
@@ -622,100 +570,6 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
-BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
-    END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
-            END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
-        END IF;
-    END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
-END;
-$$;
-
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
-
 CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
     LANGUAGE plpgsql
     AS $$
@@ -742,13 +596,11 @@ BEGIN
         WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
         FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
             PERFORM @extschema@.mm_archive_make_month(month);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            PERFORM @extschema@.mm_archive_turn();
+            CALL @extschema@.mm_archive_commit(moved, total);
         END LOOP;
     END IF;
-    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
-           array_agg(w.old_rows) FILTER (WHERE w.whole)
+    SELECT coalesce(sum(w.old_rows), 0), coalesce(array_agg(w.leaf) FILTER (WHERE NOT w.whole), '{}'),
+           coalesce(array_agg(w.leaf) FILTER (WHERE w.whole), '{}'), array_agg(w.old_rows) FILTER (WHERE w.whole)
     INTO total, leaves, months, month_rows
     FROM @extschema@.mm_archive_work(cutoff) AS w;
     IF total = 0 THEN
@@ -756,38 +608,36 @@ BEGIN
     END IF;
     IF commits THEN
         -- Nor keep the locks of counting.
-        COMMIT;
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        PERFORM @extschema@.mm_archive_turn();
-        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+        CALL @extschema@.mm_archive_commit(moved, total);
     END IF;
-    -- Whole months last: without commits, their locks are held for the shortest time.
-    FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
-        IF leaf = ANY (months) THEN
-            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
-            IF batch IS NOT NULL THEN
-                moved := moved + batch;
-                PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
-                IF commits THEN
-                    COMMIT;
-                    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                    PERFORM @extschema@.mm_archive_turn();
-                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-                END IF;
-                CONTINUE;
-            END IF;
+    -- All that locks session_keys comes before the first row moves: whoever deletes a key meanwhile waits for
+    -- that row with a lock on session_keys of their own.
+    FOREACH leaf IN ARRAY months LOOP
+        batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
+        IF batch IS NULL THEN
+            leaves := leaves || leaf;
+            CONTINUE;
         END IF;
-        -- A new month of the archive locks session_keys, which every new session needs, to the end of
-        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
-        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
-            PERFORM @extschema@.mm_archive_make_month(month);
-            IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-            END IF;
+        moved := moved + batch;
+        total := greatest(moved, total);
+        PERFORM @extschema@.mm_progress('archive', moved, total);
+        IF commits THEN
+            CALL @extschema@.mm_archive_commit(moved, total);
+        END IF;
+    END LOOP;
+    -- A new month of the archive locks session_keys, which every new session needs, to the end of the
+    -- transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+    IF commits OR total <= 5000 THEN
+        FOREACH leaf IN ARRAY leaves LOOP
+            FOREACH month IN ARRAY @extschema@.mm_archive_months(leaf, cutoff) LOOP
+                PERFORM @extschema@.mm_archive_make_month(month);
+                IF commits THEN
+                    CALL @extschema@.mm_archive_commit(moved, total);
+                END IF;
+            END LOOP;
         END LOOP;
+    END IF;
+    FOREACH leaf IN ARRAY leaves LOOP
         -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
         -- between, large batches: the more entries of an index are sorted together, the cheaper each.
         SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
@@ -796,19 +646,32 @@ BEGIN
         WHILE block < blocks LOOP
             batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
             block := block + step;
-            CONTINUE WHEN batch = 0;
-            moved := moved + batch;
-            PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+            IF batch > 0 THEN
+                moved := moved + batch;
+                total := greatest(moved, total);
+                PERFORM @extschema@.mm_progress('archive', moved, total);
+            END IF;
             IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+                CALL @extschema@.mm_archive_commit(moved, total);
             END IF;
         END LOOP;
     END LOOP;
 END;
 $$;
+
+CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    COMMIT;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_archive_turn();
+    PERFORM @extschema@.mm_show_progress('archive', moved, total);
+END;
+$$;
+
+COMMENT ON PROCEDURE @extschema@.mm_archive_commit(bigint, bigint) IS
+    'Part of mm_archive_sessions(): commits a batch, and takes its turn again.';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -912,10 +775,14 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
         RETURN 0;
     END IF;
-    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
+    PERFORM @extschema@.mm_keep_vacuum_off(t) FROM unnest(ARRAY[sessions, archive, leaf]) AS t;
     LOOP
         BEGIN
-            -- Parents first, in the order in which readers and writers come.
+            -- Readers and inserts come by the parents, deletes by session_keys: every other attempt begins there,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 0 THEN
+                LOCK TABLE ONLY @extschema@.session_keys IN ACCESS EXCLUSIVE MODE;
+            END IF;
             LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
             LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
             IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
@@ -962,265 +829,6 @@ BEGIN
         END;
         PERFORM pg_sleep(0.1 * random());
     END LOOP;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
-
-CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    opened jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
-        -- A JSON null may be NULL or a document: neither is sealed.
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
-        -- Only a protected table's rows are sure to have both.
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN opened;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
-    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
-
-CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    sealed jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    IF NOT @extschema@.mm_encryption_on() THEN
-        RETURN row_data;
-    END IF;
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
-            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
-                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
-    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
-
-CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
-
-COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
-
-CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
-                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
-                ELSE line END
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
-    RETURNS TABLE (table_name text, document jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = 1
-    AS $$
-DECLARE
-    queries text;
-BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
-        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
-    END IF;
-    -- One statement: all tables as of one moment. What is sealed is opened.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
-               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
-                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
-                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
-                    ELSE @extschema@.mm_row_document(t.relation) END,
-               t.relation), ' UNION ALL ')
-    INTO STRICT queries
-    FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
-    RETURN QUERY EXECUTE queries USING user_id;
-    IF NOT current_setting('transaction_read_only')::boolean THEN
-        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
-    ELSE
-        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
-    END IF;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    result jsonb;
-BEGIN
-    SELECT jsonb_build_object(
-        'format', 'mindmeasure person', 'format_version', 1,
-        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
-        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
-        'exported_at', clock_timestamp(),
-        'user_id', mm_export_user.user_id,
-        -- What each table had for columns: one that is not in a row was NULL.
-        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
-        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
-                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
-                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
-                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
-    INTO STRICT result;
-    RETURN result;
-EXCEPTION WHEN program_limit_exceeded THEN
-    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
-        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    AS $$
-DECLARE
-    person uuid;
-    part record;
-    unknown text;
-    stored bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    -- IS TRUE: what is missing or of another type is wrong, too.
-    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
-       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
-    END IF;
-    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
-        RAISE EXCEPTION 'document.format_version: must be 1'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
-    END IF;
-    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
-       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
-        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
-    END IF;
-    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
-        RAISE EXCEPTION 'document.user_id: must be a UUID'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-    END IF;
-    person := document ->> 'user_id';
-    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
-                FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
-                ORDER BY t.key
-    LOOP
-        IF part.relation IS NULL THEN
-            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
-        END IF;
-        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
-            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
-            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
-        END IF;
-        -- The owner, as who this runs, stores envelopes unopened.
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
-                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
-                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
-                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
-            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
-        END IF;
-        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
-            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        SELECT min(x.name) INTO unknown
-        FROM (SELECT jsonb_array_elements_text(part.columns)
-              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
-        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
-        IF unknown IS NOT NULL THEN
-            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
-        END IF;
-    END LOOP;
-
-    PERFORM @extschema@.mm_close_person(person);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
-        RAISE EXCEPTION 'document.user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF @extschema@.mm_person_is_known(person) THEN
-        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
-    END IF;
-    -- They come with their history: that they come is not part of it.
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    BEGIN
-        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
-                    FROM @extschema@.mm_person_tables() AS p
-                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
-                    -- Keys first: all else refers to them.
-                    ORDER BY p.table_name <> 'session_keys', p.table_name
-        LOOP
-            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
-            IF part.table_name = 'row_history' THEN
-                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
-                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
-                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
-            END IF;
-            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
-        END LOOP;
-    EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
-            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
-    END;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
-    RETURN stored;
 END;
 $$;
 
@@ -1590,6 +1198,191 @@ CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedu
     UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
     $$;
 
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
+    RETURNS TABLE (table_name text, document jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = 1
+    AS $$
+DECLARE
+    queries text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
+        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
+    END IF;
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
+    INTO STRICT queries
+    FROM @extschema@.mm_person_tables() AS t
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
+    RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'format', 'mindmeasure person', 'format_version', 1,
+        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
+        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
+        'exported_at', clock_timestamp(),
+        'user_id', mm_export_user.user_id,
+        -- What each table had for columns: one that is not in a row was NULL.
+        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
+        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
+                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
+                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
+                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
+    INTO STRICT result;
+    RETURN result;
+EXCEPTION WHEN program_limit_exceeded THEN
+    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
+        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    AS $$
+DECLARE
+    person uuid;
+    part record;
+    unknown text;
+    stored bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    -- IS TRUE: what is missing or of another type is wrong, too.
+    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
+       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
+    END IF;
+    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
+        RAISE EXCEPTION 'document.format_version: must be 1'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
+    END IF;
+    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
+       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
+        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
+    END IF;
+    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
+        RAISE EXCEPTION 'document.user_id: must be a UUID'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+    END IF;
+    person := document ->> 'user_id';
+    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
+                FROM jsonb_each(document -> 'tables') AS t
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
+                ORDER BY t.key
+    LOOP
+        IF part.relation IS NULL THEN
+            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
+        END IF;
+        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
+            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
+            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
+        END IF;
+        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
+            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        SELECT min(x.name) INTO unknown
+        FROM (SELECT jsonb_array_elements_text(part.columns)
+              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
+        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
+        END IF;
+    END LOOP;
+
+    PERFORM @extschema@.mm_close_person(person);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
+        RAISE EXCEPTION 'document.user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF @extschema@.mm_person_is_known(person) THEN
+        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
+    END IF;
+    -- They come with their history: that they come is not part of it.
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    BEGIN
+        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
+                    FROM @extschema@.mm_person_tables() AS p
+                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
+                    -- Keys first: all else refers to them.
+                    ORDER BY p.table_name <> 'session_keys', p.table_name
+        LOOP
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
+            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
+        END LOOP;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
+            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
+    END;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
+    RETURN stored;
+END;
+$$;
+
 CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1673,6 +1466,87 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
 
 CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -1898,87 +1772,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_verify_audit(text) IS
     'What is wrong with the sealed audit, one row each; none: nothing. row_id names the line that is altered, missing, inserted or reordered, block the block that is missing, altered, or does not follow the one before. head: what mm_audit_head() returned once and was kept elsewhere; finds a chain that was cut or rewritten as a whole. Whole months older than six years may be gone. System role and auditor. Errors: 22023 head.';
 
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
-
 CREATE FUNCTION @extschema@.mm_doctor() RETURNS TABLE (check_name text, status text, detail text, fix text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
     AS $doctor$
@@ -2191,6 +1984,264 @@ $doctor$;
 
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
+    done bigint := 0;
+    met bigint;
+BEGIN
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
+    END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
+        LOOP
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
+            END IF;
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
+            END IF;
+        END LOOP;
+    END LOOP;
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+        END IF;
+    END LOOP;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    base record;
+    view_name text;
+    reader text;
+BEGIN
+    FOR base IN
+        SELECT t.table_name, c.oid AS relation,
+               (SELECT string_agg(
+                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
+                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
+                                            t.table_name, a.attname, a.attname, a.attname) END,
+                           ', ' ORDER BY a.attnum)
+                FROM pg_attribute AS a
+                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
+        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
+        ORDER BY t.table_name
+    LOOP
+        view_name := format('@extschema@.%I', base.table_name || '_clear');
+        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
+        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
+                       view_name, base.columns, base.table_name);
+        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
+                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
+        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
+            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
+                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
+            END IF;
+        END LOOP;
+        RETURN NEXT view_name;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
+    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
+
+CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_valid_row';
+
+COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
+    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+
+CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_record_new_rows';
+
+COMMENT ON FUNCTION @extschema@.mm_record_new_rows() IS
+    'Trigger, once an INSERT: writes into row_history which rows are new. Arguments: the key column, id or session_id; derived, where what the owner writes is derived unless it restores.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_record_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A value is written in one way, whatever the session that changes it prefers: it is compared later.
+    SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
+    AS $$
+BEGIN
+    -- Which column is the key is the trigger's argument. Each branch is planned for its own table only.
+    CASE TG_OP || ' ' || TG_ARGV[0]
+    WHEN 'UPDATE id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'update', o.id, to_jsonb(o) FROM old_rows AS o;
+    WHEN 'DELETE id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.id, to_jsonb(o) FROM old_rows AS o;
+    -- session_outcomes. Derived ones come and go with the scores; a replay makes them anew.
+    WHEN 'UPDATE session_id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'update', o.session_id, to_jsonb(o) FROM old_rows AS o;
+    WHEN 'DELETE session_id' THEN
+        INSERT INTO @extschema@.row_history (user_id, table_name, action, row_key, row_before)
+        SELECT o.user_id, TG_TABLE_NAME, 'delete', o.session_id, to_jsonb(o) FROM old_rows AS o WHERE NOT o.derived;
+    END CASE;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_record_history() IS
+    'Trigger, once an UPDATE or DELETE: writes into row_history what the rows were before. Argument: the key''s column, id or session_id.';
+
+CREATE OR REPLACE FUNCTION @extschema@.backup_restore_user_data(user_id uuid, at timestamptz, dry_run boolean DEFAULT false)
+    RETURNS TABLE (table_name text, restored bigint, removed bigint, changed bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    batch CONSTANT integer := 1000;
+    counts jsonb;
+    total bigint;
+    done bigint := 0;
+    step record;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    IF user_id IS NULL OR at IS NULL OR dry_run IS NULL THEN
+        RAISE EXCEPTION 'user_id, at, dry_run: must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the person, and the time to go back to.';
+    END IF;
+    -- Nobody writes rows of the person from here on, and nobody scores them.
+    PERFORM @extschema@.mm_close_person(user_id);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone(backup_restore_user_data.user_id)) THEN
+        RAISE EXCEPTION 'user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF at > clock_timestamp() THEN
+        RAISE EXCEPTION 'at: must be a time in the past'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Mind the time zone: write it out, as in 2024-01-01 12:00:00+00.';
+    END IF;
+    IF at < @extschema@.mm_history_begins() THEN
+        RAISE EXCEPTION 'at: is before row_history begins'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It begins at %s.', @extschema@.mm_history_begins()),
+                  HINT = 'Restore a backup to that time on another server (point-in-time recovery), SELECT mm_export_user(user_id) there; '
+                         'here move the person''s rows aside and SELECT mm_import_user(document). docs/operations.md, "Restoring one person".';
+    END IF;
+    IF NOT @extschema@.mm_person_is_known(user_id) THEN
+        RAISE EXCEPTION 'user_id: nothing is held on this person'
+            USING ERRCODE = 'no_data_found', HINT = 'Give the id that auth.users and profiles.user_id have.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(p.label, p.n), '{}'), coalesce(sum(p.n), 0) INTO counts, total
+    FROM (SELECT r.source || ' ' || r.action AS label, count(*) AS n
+          FROM @extschema@.mm_restore_plan(user_id, at) AS r GROUP BY 1) AS p;
+    IF NOT dry_run AND total > 0 THEN
+        -- updated_at comes back as it was (update_updated_at_column); all else is recorded as ever.
+        PERFORM set_config('mindmeasure.restoring', 'on', true);
+        FOR step IN
+            SELECT * FROM @extschema@.mm_restore_plan(user_id, at) AS r
+            -- What is new makes room first: what hangs on a session before the session. Then the other way round.
+            ORDER BY CASE WHEN r.action = 'remove' THEN CASE r.source WHEN 'assessment_sessions' THEN 2 ELSE 1 END
+                          ELSE CASE r.source WHEN 'session_keys' THEN 3 WHEN 'assessment_sessions' THEN 4 ELSE 5 END END, r.source, r.key
+        LOOP
+            IF step.action = 'remove' THEN
+                EXECUTE format('DELETE FROM %s AS r WHERE r.%I = $1 AND r.user_id = $2', step.relation, step.key_column) USING step.key, user_id;
+                IF step.source = 'assessment_sessions' THEN
+                    -- Its identity goes, and with it what scoring made of it; not where only the session's row
+                    -- was missing then, and what belongs to it was there.
+                    DELETE FROM @extschema@.session_keys AS k WHERE k.id = step.key AND k.user_id = backup_restore_user_data.user_id
+                        AND NOT EXISTS (SELECT FROM @extschema@.text_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.audio_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.visual_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.passive_analysis AS a WHERE a.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_insights AS i WHERE i.session_id = step.key)
+                        AND NOT EXISTS (SELECT FROM @extschema@.session_outcomes AS o WHERE o.session_id = step.key AND NOT o.derived);
+                END IF;
+            ELSE
+                IF step.source = 'assessment_sessions' AND step.action = 'restore' THEN
+                    INSERT INTO @extschema@.session_keys (id, user_id, created_at)
+                    VALUES (step.key, backup_restore_user_data.user_id, (step.wanted ->> 'created_at')::timestamptz)
+                    ON CONFLICT (id) DO NOTHING;
+                END IF;
+                PERFORM @extschema@.mm_store_row(step.relation, step.wanted,
+                    (SELECT array_agg(d.name) FROM jsonb_object_keys(step.wanted) AS d (name)), false,
+                    CASE step.action WHEN 'change' THEN step.key_column END);
+            END IF;
+            done := done + 1;
+            IF done % batch = 0 THEN
+                PERFORM @extschema@.mm_progress('restore', done, total);
+            END IF;
+        END LOOP;
+        PERFORM set_config('mindmeasure.restoring', '', true);
+        -- A session that was not scored then has no score now; all others are scored anew.
+        DELETE FROM @extschema@.fusion_outputs AS f USING @extschema@.assessment_sessions AS s
+        WHERE f.user_id = backup_restore_user_data.user_id AND s.id = f.session_id AND s.status <> 'completed';
+        DELETE FROM @extschema@.mind_measure_scores AS m USING @extschema@.assessment_sessions AS s
+        WHERE m.user_id = backup_restore_user_data.user_id AND s.id = m.session_id AND s.status <> 'completed';
+        PERFORM @extschema@.mm_rescore_user(user_id);
+        PERFORM @extschema@.mm_audit('RESTORE', NULL, user_id, jsonb_build_object('to', at, 'rows', total));
+    END IF;
+
+    RETURN QUERY
+        SELECT DISTINCT c.relname::text, coalesce((counts ->> (c.relname || ' restore'))::bigint, 0),
+               coalesce((counts ->> (c.relname || ' remove'))::bigint, 0), coalesce((counts ->> (c.relname || ' change'))::bigint, 0)
+        FROM pg_trigger AS t
+        JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = '@extschema@.mm_record_history()'::regprocedure AND NOT c.relispartition AND c.relname <> 'assessment_sessions_archive'
+        ORDER BY 1;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_person_is_known(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    place record;
+    known boolean := false;
+BEGIN
+    -- A pseudonym says that somebody with this id has spoken to the database, and nothing more.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t WHERE t.table_name <> 'audit_subjects' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.user_id = $1)', place.relation) INTO STRICT known USING user_id;
+        EXIT WHEN known;
+    END LOOP;
+    RETURN known;
+END;
+$$;
 
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED
@@ -2518,6 +2569,7 @@ TO mindmeasure_owner, mindmeasure_system;
 GRANT EXECUTE ON PROCEDURE
     @extschema@.mm_archive_sessions(interval),
     @extschema@.mm_archive_in_batches(interval, boolean, bigint),
+    @extschema@.mm_archive_commit(bigint, bigint),
     @extschema@.mm_run_retention(text[]),
     @extschema@.mm_retain_in_batches(text[], boolean, bigint)
 TO mindmeasure_owner, mindmeasure_system;
@@ -2525,6 +2577,7 @@ TO mindmeasure_owner, mindmeasure_system;
 GRANT EXECUTE ON FUNCTION
     @extschema@.mm_time_partitions(regclass),
     @extschema@.mm_time_bounds(regclass),
+    @extschema@.mm_referenced(regclass),
     @extschema@.mm_keep_vacuum_off(regclass),
     @extschema@.mm_archive_fits(regclass),
     @extschema@.mm_archive_columns(),

@@ -54,13 +54,11 @@ BEGIN
         WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
         FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
             PERFORM @extschema@.mm_archive_make_month(month);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            PERFORM @extschema@.mm_archive_turn();
+            CALL @extschema@.mm_archive_commit(moved, total);
         END LOOP;
     END IF;
-    SELECT coalesce(sum(w.old_rows), 0), array_agg(w.leaf) FILTER (WHERE NOT w.whole), array_agg(w.leaf) FILTER (WHERE w.whole),
-           array_agg(w.old_rows) FILTER (WHERE w.whole)
+    SELECT coalesce(sum(w.old_rows), 0), coalesce(array_agg(w.leaf) FILTER (WHERE NOT w.whole), '{}'),
+           coalesce(array_agg(w.leaf) FILTER (WHERE w.whole), '{}'), array_agg(w.old_rows) FILTER (WHERE w.whole)
     INTO total, leaves, months, month_rows
     FROM @extschema@.mm_archive_work(cutoff) AS w;
     IF total = 0 THEN
@@ -68,38 +66,36 @@ BEGIN
     END IF;
     IF commits THEN
         -- Nor keep the locks of counting.
-        COMMIT;
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        PERFORM @extschema@.mm_archive_turn();
-        PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+        CALL @extschema@.mm_archive_commit(moved, total);
     END IF;
-    -- Whole months last: without commits, their locks are held for the shortest time.
-    FOREACH leaf IN ARRAY coalesce(leaves, '{}') || coalesce(months, '{}') LOOP
-        IF leaf = ANY (months) THEN
-            batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
-            IF batch IS NOT NULL THEN
-                moved := moved + batch;
-                PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
-                IF commits THEN
-                    COMMIT;
-                    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                    PERFORM @extschema@.mm_archive_turn();
-                    PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-                END IF;
-                CONTINUE;
-            END IF;
+    -- All that locks session_keys comes before the first row moves: whoever deletes a key meanwhile waits for
+    -- that row with a lock on session_keys of their own.
+    FOREACH leaf IN ARRAY months LOOP
+        batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
+        IF batch IS NULL THEN
+            leaves := leaves || leaf;
+            CONTINUE;
         END IF;
-        -- A new month of the archive locks session_keys, which every new session needs, to the end of
-        -- the transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
-        FOREACH month IN ARRAY CASE WHEN commits OR total <= 5000 THEN @extschema@.mm_archive_months(leaf, cutoff) ELSE '{}' END LOOP
-            PERFORM @extschema@.mm_archive_make_month(month);
-            IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
-            END IF;
+        moved := moved + batch;
+        total := greatest(moved, total);
+        PERFORM @extschema@.mm_progress('archive', moved, total);
+        IF commits THEN
+            CALL @extschema@.mm_archive_commit(moved, total);
+        END IF;
+    END LOOP;
+    -- A new month of the archive locks session_keys, which every new session needs, to the end of the
+    -- transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+    IF commits OR total <= 5000 THEN
+        FOREACH leaf IN ARRAY leaves LOOP
+            FOREACH month IN ARRAY @extschema@.mm_archive_months(leaf, cutoff) LOOP
+                PERFORM @extschema@.mm_archive_make_month(month);
+                IF commits THEN
+                    CALL @extschema@.mm_archive_commit(moved, total);
+                END IF;
+            END LOOP;
         END LOOP;
+    END IF;
+    FOREACH leaf IN ARRAY leaves LOOP
         -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
         -- between, large batches: the more entries of an index are sorted together, the cheaper each.
         SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
@@ -108,14 +104,13 @@ BEGIN
         WHILE block < blocks LOOP
             batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
             block := block + step;
-            CONTINUE WHEN batch = 0;
-            moved := moved + batch;
-            PERFORM @extschema@.mm_progress('archive', moved, greatest(moved, total));
+            IF batch > 0 THEN
+                moved := moved + batch;
+                total := greatest(moved, total);
+                PERFORM @extschema@.mm_progress('archive', moved, total);
+            END IF;
             IF commits THEN
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM @extschema@.mm_archive_turn();
-                PERFORM @extschema@.mm_show_progress('archive', moved, greatest(moved, total));
+                CALL @extschema@.mm_archive_commit(moved, total);
             END IF;
         END LOOP;
     END LOOP;
@@ -123,6 +118,19 @@ END;
 $$;
 COMMENT ON PROCEDURE @extschema@.mm_archive_in_batches(interval, boolean, bigint) IS
     'What archive_old_sessions() and mm_archive_sessions() share: commits says whether each batch is committed.';
+
+CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    COMMIT;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_archive_turn();
+    PERFORM @extschema@.mm_show_progress('archive', moved, total);
+END;
+$$;
+COMMENT ON PROCEDURE @extschema@.mm_archive_commit(bigint, bigint) IS
+    'Part of mm_archive_sessions(): commits a batch, and takes its turn again.';
 
 -- Two that archive take turns, by the transaction: each reads the tables that the other locks.
 CREATE FUNCTION @extschema@.mm_archive_turn() RETURNS void
@@ -334,10 +342,14 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
         RETURN 0;
     END IF;
-    PERFORM @extschema@.mm_keep_vacuum_off(leaf);
+    PERFORM @extschema@.mm_keep_vacuum_off(t) FROM unnest(ARRAY[sessions, archive, leaf]) AS t;
     LOOP
         BEGIN
-            -- Parents first, in the order in which readers and writers come.
+            -- Readers and inserts come by the parents, deletes by session_keys: every other attempt begins there,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 0 THEN
+                LOCK TABLE ONLY @extschema@.session_keys IN ACCESS EXCLUSIVE MODE;
+            END IF;
             LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
             LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
             IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN

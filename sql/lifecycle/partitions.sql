@@ -27,17 +27,36 @@ CREATE FUNCTION @extschema@.mm_time_partitions(parent regclass)
 COMMENT ON FUNCTION @extschema@.mm_time_partitions(regclass) IS
     'The partitions of a table partitioned by time, oldest first: rows from from_time on, before to_time; infinite where there is no bound, NULL for the DEFAULT partition.';
 
+-- What else a change of partitions locks: one to a table of somebody else's asks for no privilege on it.
+CREATE FUNCTION @extschema@.mm_referenced(relation regclass) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT DISTINCT c.confrelid::regclass FROM pg_constraint AS c
+    WHERE c.conrelid = relation AND c.contype = 'f' AND has_table_privilege(c.confrelid, 'UPDATE')
+    ORDER BY 1
+    $$;
+COMMENT ON FUNCTION @extschema@.mm_referenced(regclass) IS 'The tables that a table''s foreign keys refer to and that the caller may lock.';
+
 -- lock_timeout is below deadlock_timeout, at which a waiting lock calls an autovacuum off: that
--- must happen before the short waits. This lock stands in nobody else's way, nor does its waiting.
+-- must happen before the short waits. These locks stand in nobody else's way, nor does waiting for them.
 CREATE FUNCTION @extschema@.mm_keep_vacuum_off(relation regclass) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s'
     AS $$
+DECLARE
+    item regclass;
 BEGIN
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+    -- What several tables refer to comes first: whoever has it has a free way to the rest.
+    FOR item IN
+        SELECT r FROM @extschema@.mm_referenced(relation) AS r
+        UNION ALL SELECT relation
+        UNION ALL SELECT p.partition FROM @extschema@.mm_time_partitions(relation) AS p WHERE p.is_default
+    LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', item);
+    END LOOP;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.mm_keep_vacuum_off(regclass) IS
-    'Keeps vacuum and schema changes off a table until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
+    'Keeps vacuum and schema changes off a table, its DEFAULT partition and what its foreign keys refer to, until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
 
 CREATE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -47,6 +66,7 @@ DECLARE
     attempts CONSTANT integer := 50;
     attempt integer := 1;
     covering regclass;
+    referenced regclass;
 BEGIN
     IF parent IS NULL OR unit IS NULL OR at IS NULL THEN
         RAISE EXCEPTION 'parent, unit, at: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
@@ -68,9 +88,16 @@ BEGIN
             RETURN covering;
         END IF;
         IF attempt = 1 THEN
-            PERFORM @extschema@.mm_keep_vacuum_off(p.partition) FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;
+            PERFORM @extschema@.mm_keep_vacuum_off(parent);
         END IF;
         BEGIN
+            -- Deletes come by what the table refers to, inserts by the table: each attempt begins at the other end,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 1 THEN
+                FOR referenced IN SELECT r FROM @extschema@.mm_referenced(parent) AS r LOOP
+                    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', referenced);
+                END LOOP;
+            END IF;
             RETURN @extschema@.mm_make_time_partition(parent, unit, at);
         EXCEPTION WHEN lock_not_available THEN
             -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.

@@ -26,8 +26,8 @@ const LOOKING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 const GROUP: usize = 1000;
 
 /// What the move makes sure of: it is recorded as a move, by a line of its own, and what is sealed stays
-/// sealed; a row comes from a table that held it to its rules, and lies within its partition's bounds.
-const KNOWN: Known = Known {
+/// sealed; a row lies within its partition's bounds.
+const KNOWN: Known<'static> = Known {
     checks: &[BOUNDS],
     triggers: &[
         c"mm_audit_statement",
@@ -102,9 +102,17 @@ fn move_rows(
     let archive = Table::open(schema, c"assessment_sessions_archive", WRITING)?;
     let keys = Table::open(schema, c"session_keys", LOOKING)?;
     let source = Table::of(leaf, WRITING);
+    // A partition that has come to the archive as it was keeps the rules of the table it came from, which hold
+    // the rows of that table already.
+    let mut checks = source.checks_passed();
+    checks.push(BOUNDS);
+    let known = Known {
+        checks: &checks,
+        ..KNOWN
+    };
     let may = sessions.has_only(pg_sys::TRIGGER_TYPE_DELETE, KNOWN, None)
         && source.has_only(pg_sys::TRIGGER_TYPE_DELETE, KNOWN, None)
-        && takes_rows(&archive, &source, &keys)
+        && takes_rows(&archive, &source, &keys, known)
         && keys_stay();
     if !may {
         return Ok(None);
@@ -133,8 +141,8 @@ fn move_rows(
 }
 
 /// Whether rows of a table can be added to the archive, and to each of its partitions, as they are.
-fn takes_rows(archive: &Table, source: &Table, keys: &Table) -> bool {
-    if !archive.has_only(pg_sys::TRIGGER_TYPE_INSERT, KNOWN, Some(keys)) {
+fn takes_rows(archive: &Table, source: &Table, keys: &Table, known: Known<'_>) -> bool {
+    if !archive.has_only(pg_sys::TRIGGER_TYPE_INSERT, known, Some(keys)) {
         return false;
     }
     if !archive.is_partitioned() {
@@ -144,7 +152,7 @@ fn takes_rows(archive: &Table, source: &Table, keys: &Table) -> bool {
     is_complete
         && children
             .iter()
-            .all(|child| takes_rows(&Table::of(*child, WRITING), source, keys))
+            .all(|child| takes_rows(&Table::of(*child, WRITING), source, keys, known))
 }
 
 /// A partition of the archive that is being filled.

@@ -48,9 +48,9 @@ pub unsafe fn value_of<T: FromDatum>(
 /// What an INSERT or a DELETE would ask and the caller has made sure of: CHECKs by name, and functions of
 /// triggers in the extension's schema. Whatever else there is on a table is met as ever.
 #[derive(Clone, Copy)]
-pub struct Known {
-    pub checks: &'static [&'static CStr],
-    pub triggers: &'static [&'static CStr],
+pub struct Known<'a> {
+    pub checks: &'a [&'a CStr],
+    pub triggers: &'a [&'a CStr],
 }
 
 /// The CHECK that a partition keeps of its bounds: a row that is led to it lies within them.
@@ -107,7 +107,7 @@ impl Table {
     /// Whether no trigger, rule, CHECK, computed column or policy has a say in an event (TRIGGER_TYPE_INSERT,
     /// _UPDATE or _DELETE) of the owner's but those that are known. With `references`, a table whose rows the
     /// caller knows to be there, foreign keys to it count as known.
-    pub fn has_only(&self, event: u32, known: Known, references: Option<&Table>) -> bool {
+    pub fn has_only(&self, event: u32, known: Known<'_>, references: Option<&Table>) -> bool {
         // SAFETY: the descriptions live as long as the relation is open.
         unsafe {
             let relation = &*self.0;
@@ -153,17 +153,32 @@ impl Table {
 
     fn has_only_checks(&self, known: &[&CStr]) -> bool {
         // SAFETY: as above.
+        let constraints = unsafe { (*self.shape()).constr.as_ref() };
+        constraints.is_none_or(|all| !all.has_generated_stored)
+            && self.checks().iter().all(|check| known.contains(&check.0))
+    }
+
+    /// The CHECKs that all its rows are known to pass.
+    pub fn checks_passed(&self) -> Vec<&CStr> {
+        let checks = self.checks().into_iter();
+        checks
+            .filter_map(|(name, is_valid)| is_valid.then_some(name))
+            .collect()
+    }
+
+    /// The names of its CHECKs, and whether the rows from before them have been checked.
+    fn checks(&self) -> Vec<(&CStr, bool)> {
+        // SAFETY: the descriptions live as long as the relation is open.
         unsafe {
-            let constraints = (*self.shape()).constr;
-            if constraints.is_null() {
-                return true;
-            }
-            let constraints = &*constraints;
-            !constraints.has_generated_stored
-                && (0..usize::from(constraints.num_check)).all(|number| {
-                    let name = CStr::from_ptr((*constraints.check.add(number)).ccname);
-                    known.contains(&name)
+            let Some(constraints) = (*self.shape()).constr.as_ref() else {
+                return Vec::new();
+            };
+            (0..usize::from(constraints.num_check))
+                .map(|number| {
+                    let check = &*constraints.check.add(number);
+                    (CStr::from_ptr(check.ccname), check.ccvalid)
                 })
+                .collect()
         }
     }
 
@@ -300,7 +315,7 @@ impl Table {
 
     /// Adds a row of a time, which chooses the partition: columns by name. One that is not given, or that
     /// the table does not have, is left out. The transaction sees it from its next look at the table on.
-    pub fn insert(self, at: pg_sys::TimestampTz, row: &Row<'_>, known: Known) -> Result<()> {
+    pub fn insert(self, at: pg_sys::TimestampTz, row: &Row<'_>, known: Known<'_>) -> Result<()> {
         let table = self.partition(at)?;
         let is_known = table.has_only(pg_sys::TRIGGER_TYPE_INSERT, known, None);
         let writer = Writer::open(&table);

@@ -28,7 +28,7 @@ const KEEPING: pg_sys::LOCKMODE = pg_sys::RowShareLock as pg_sys::LOCKMODE;
 
 /// What scoring makes sure of: whose the session is and when it was, that its numbers are in their ranges,
 /// that derived outcomes and baselines are no part of the history, and a line of the audit.
-const KNOWN: Known = Known {
+const KNOWN: Known<'static> = Known {
     checks: &[
         c"session_outcomes_source",
         c"user_feature_baselines_feature_name",

@@ -110,6 +110,31 @@ SQL
         lost waiting
         equals 0 "$(sql_value waiting 'SELECT count(*) FROM assessment_sessions_archive_default')")"
 
+    # ---- a new month while somebody deletes a key ----------------------------------------------
+    # The archiver finds old rows that others hold, then has to make a month, for which it must lock
+    # session_keys and a table that others use: meanwhile nobody who deletes a key may wait for it.
+    if [[ $shape == partitioned ]]; then
+        for form in 'CALL mm_archive_sessions' 'SELECT archive_old_sessions'; do
+            fresh held partitioned
+            quiet held "CALL mm_archive_sessions('24 months')"
+            rest=$(sql_value held "SELECT partition FROM mm_time_partitions('assessment_sessions') WHERE now() - interval '24 months' BETWEEN from_time AND to_time")
+            sql held -o /dev/null -c 'BEGIN' -c "SELECT FROM $rest FOR UPDATE" \
+                -c 'LOCK TABLE ONLY assessment_sessions_archive_default IN ROW EXCLUSIVE MODE' -c 'SELECT pg_sleep(5)' -c 'COMMIT' &
+            holder=$!
+            sleep 0.5
+            quiet held "$form('23 months')" 2>"$WORK/one" &
+            one=$!
+            sleep 1
+            months=$(sql_value held "SELECT count(*) FROM mm_time_partitions('assessment_sessions_archive')")
+            deleted=$(PGOPTIONS='-c statement_timeout=10s' sql held -c 'DELETE FROM session_keys WHERE id = (SELECT id FROM inserted ORDER BY created_at DESC LIMIT 1)' 2>&1
+                kill -0 "$holder" 2>/dev/null || echo 'the key was deleted when nothing was held any more')
+            wait "$one" || deleted+=$(cat "$WORK/one")
+            result "$form() waits for a table to make a month: a key is deleted meanwhile, and it ends" "$deleted$(
+                equals $((months + 1)) "$(sql_value held "SELECT count(*) FROM mm_time_partitions('assessment_sessions_archive')")")"
+            wait "$holder"
+        done
+    fi
+
     # ---- progress ----------------------------------------------------------------------------
     fresh seen "$shape"
     sql seen -o /dev/null -c 'CALL mm_archive_sessions()' 2>"$WORK/notices" &

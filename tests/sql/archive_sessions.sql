@@ -52,8 +52,14 @@ SELECT is(spec.error('SELECT mm_fuse_session(id) FROM assessment_sessions_archiv
 SELECT is(spec.error('SELECT archive_old_sessions(NULL)'), '22004 older_than: must not be NULL', 'refused: NULL');
 SELECT is(spec.error('SELECT archive_old_sessions(''-1 day'')'), '22023 older_than: must not be negative', 'refused: the future');
 
--- given columns added by hand, in another order and of other kinds --------------------------------
+-- given a month that has come to the archive whole, with the rules of the table it comes from, and late rows of that month
 INSERT INTO assessment_sessions (user_id, created_at, reflection_notes) SELECT spec.carol(), :'old_month'::timestamptz + n * interval '1 minute', 'late ' || n FROM generate_series(1, 5) AS n;
+SAVEPOINT late;
+SELECT spec.say(format('SELECT mm_move_to_archive(%s, 0, 1000000, now() - interval ''2 years'')', (SELECT DISTINCT tableoid FROM assessment_sessions WHERE reflection_notes LIKE 'late %')), 'mindmeasure_owner') AS moved \gset
+ROLLBACK TO late;
+SELECT is(:'moved'::text, '5', 'they join it without a statement: its rules are those that held them already');
+
+-- given columns added by hand, in another order and of other kinds --------------------------------
 ALTER TABLE assessment_sessions ADD COLUMN clinic text, ADD COLUMN ward text;
 UPDATE assessment_sessions SET clinic = 'clinic ' || right(reflection_notes, 1), ward = 'ward' WHERE user_id = spec.carol();
 SELECT is(spec.error('SELECT archive_old_sessions()', 'spec_worker'), '42804 clinic, ward: assessment_sessions_archive has no such column of the same type', 'a column that the archive lacks is named, and nothing moves');
