@@ -135,6 +135,26 @@ SQL
         done
     fi
 
+    # ---- months while an autovacuum is at the keys -----------------------------------------------
+    # lock_timeout ends each wait before deadlock_timeout, at which Postgres would call the autovacuum off.
+    if [[ $shape == partitioned ]]; then
+        fresh vacuumed partitioned
+        for form in "SELECT mm_ensure_partitions(d, d) FROM (SELECT (now() - interval '70 months')::date AS d) AS old" 'SELECT archive_old_sessions()'; do
+            sql postgres -c 'ALTER SYSTEM SET autovacuum_naptime = 1' -c 'ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 100' \
+                -c 'ALTER SYSTEM SET autovacuum_vacuum_cost_limit = 1' -c 'SELECT pg_reload_conf()' -o /dev/null
+            sql vacuumed -c 'ALTER TABLE session_keys SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)' \
+                -c "DELETE FROM session_keys WHERE id IN (SELECT id FROM assessment_sessions WHERE created_at > now() - interval '2 months' LIMIT 100)"
+            for _ in $(seq 300); do
+                [[ $(sql_value vacuumed "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'session_keys'::regclass") == 0 ]] || break
+                sleep 0.1
+            done
+            result "$form: an autovacuum of session_keys is called off" "$(
+                equals 1 "$(sql_value vacuumed "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'session_keys'::regclass")"
+                quiet vacuumed "$form" 2>&1)"
+        done
+        sql postgres -c 'ALTER SYSTEM RESET ALL' -c 'SELECT pg_reload_conf()' -o /dev/null
+    fi
+
     # ---- progress ----------------------------------------------------------------------------
     fresh seen "$shape"
     sql seen -o /dev/null -c 'CALL mm_archive_sessions()' 2>"$WORK/notices" &
