@@ -23,14 +23,16 @@ INSERT INTO bench.target (what, compared_with, measure, target) VALUES
     ('inserting a session', 'verbatim', 'share', 1.8),
     ('inserting a text analysis', 'verbatim', 'share', 2),
     ('40 months: mm_fuse_session', 'flat', 'share', 1.5),
-    ('40 months: a session by its id through session_keys', 'flat', 'share', 1.5),
+    ('40 months: a session by its id and mm_session_time()', 'flat', 'share', 1.5),
+    ('40 months: a session by its id, session_keys joined', 'flat', 'share', NULL),
     ('40 months: a session by its id alone', 'flat', 'share', NULL),
     ('40 months: inserting a session', 'flat', 'share', NULL),
     ('40 months: inserting a text analysis', 'flat', 'share', 1.5),
     ('40 months: own text analyses under row-level security', 'flat', 'share', NULL),
     ('40 months: dashboard, prepared', 'flat', 'share', NULL),
     ('40 months: dashboard, simple protocol', 'flat', 'share', NULL),
-    ('40 months: mm_fuse_pending, a session', 'flat', 'share', NULL);
+    ('40 months: mm_fuse_pending, a session', 'flat', 'share', NULL),
+    ('40 months: mm_rescore_user, 1,000 sessions, a session', 'flat', 'share', NULL);
 INSERT INTO bench.target (what, compared_with, measure, target, unit) VALUES
     ('archive_old_sessions, whole months, partitioned', 'verbatim', 'times', 50, 's'),
     ('archive_old_sessions, whole months, flat', 'verbatim', 'share', 1.3, 's');

@@ -52,6 +52,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_session(uuid, boolean),
     @extschema@.mm_record_outcome(uuid, boolean, text),
     @extschema@.mm_explain_session(uuid),
+    @extschema@.mm_session_time(uuid),
     @extschema@.mm_score_history(uuid, timestamptz, timestamptz),
     @extschema@.mm_report_html(uuid, timestamptz, timestamptz)
 TO mindmeasure_user, mindmeasure_system;
@@ -355,6 +356,8 @@ COMMENT ON FUNCTION @extschema@.mm_validate_json(text, text, jsonb) IS
     'CHECK of a JSONB column: true where the document fits the named schema and is no larger than mindmeasure.max_document_bytes nor deeper than 64 levels; else 23514 naming every failing path of the field, never a value.';
 COMMENT ON FUNCTION @extschema@.mm_refuse(text, text) IS
     'For CHECK (condition OR mm_refuse(field, requirement)): always raises 23514 «field: must be requirement» with a hint.';
+COMMENT ON FUNCTION @extschema@.mm_session_time(uuid) IS
+    'When a session was: its created_at, archived or not; NULL where the caller has no such session. For look-ups by id in a partitioned table: WHERE id = $1 AND created_at = mm_session_time($1) opens one partition. The system role''s callers know every session, others their own.';
 COMMENT ON FUNCTION @extschema@.mm_caller_is_system() IS
     'Whether the caller, before any SECURITY DEFINER, has the system role.';
 COMMENT ON FUNCTION @extschema@.mm_person_lock_key(uuid) IS

@@ -1,58 +1,46 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
+CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
+    base record;
+    view_name text;
+    reader text;
 BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+    FOR base IN
+        SELECT t.table_name, c.oid AS relation,
+               (SELECT string_agg(
+                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
+                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
+                                            t.table_name, a.attname, a.attname, a.attname) END,
+                           ', ' ORDER BY a.attnum)
+                FROM pg_attribute AS a
+                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
+        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
+        ORDER BY t.table_name
+    LOOP
+        view_name := format('@extschema@.%I', base.table_name || '_clear');
+        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
+        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
+                       view_name, base.columns, base.table_name);
+        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
+                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
+        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
+            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
+                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
             END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
         END LOOP;
+        RETURN NEXT view_name;
     END LOOP;
 END;
 $$;
 
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
-
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
+    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
 
 CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -109,728 +97,125 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
     'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
 
-CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
-    AS $$
-    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
-           CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
-           bound IS NULL
-    FROM pg_class AS c
-    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
-    WHERE c.oid = partition AND c.relispartition
-    $$;
+CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_valid_row';
 
-COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
-    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
+COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
+    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
-    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
-    FROM pg_inherits AS i
-    JOIN pg_class AS c ON c.oid = i.inhrelid
-    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
-    WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
-    ORDER BY 2 NULLS LAST
-    $$;
+CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
 
-CREATE FUNCTION @extschema@.mm_referenced(relation regclass) RETURNS SETOF regclass
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT DISTINCT c.confrelid::regclass FROM pg_constraint AS c
-    WHERE c.conrelid = relation AND c.contype = 'f' AND has_table_privilege(c.confrelid, 'UPDATE')
-    ORDER BY 1
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_referenced(regclass) IS 'The tables that a table''s foreign keys refer to and that the caller may lock.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_keep_vacuum_off(relation regclass) RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s'
+CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
+    RETURNS TABLE (table_name text, erased bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    item regclass;
+    batch CONSTANT integer := 5000;
+    place record;
+    counts bigint[] := '{}';
+    names text[] := '{}';
+    total bigint := 0;
+    done bigint := 0;
+    met bigint;
 BEGIN
-    -- What several tables refer to comes first: whoever has it has a free way to the rest.
-    FOR item IN
-        SELECT r FROM @extschema@.mm_referenced(relation) AS r
-        UNION ALL SELECT relation
-        UNION ALL SELECT p.partition FROM @extschema@.mm_time_partitions(relation) AS p WHERE p.is_default
-    LOOP
-        EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', item);
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        total := total + met;
     END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_vacuum_off(regclass) IS
-    'Keeps vacuum and schema changes off a table, its DEFAULT partition and what its foreign keys refer to, until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms'
-    AS $$
-DECLARE
-    attempts CONSTANT integer := 50;
-    attempt integer := 1;
-    covering regclass;
-    referenced regclass;
-BEGIN
-    IF parent IS NULL OR unit IS NULL OR at IS NULL THEN
-        RAISE EXCEPTION 'parent, unit, at: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
-            HINT = 'Give the partitioned table, ''day'' or ''month'', and a time.';
-    END IF;
-    IF unit NOT IN ('day', 'month') THEN
-        RAISE EXCEPTION 'unit: must be one of day, month' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give ''day'' or ''month''.';
-    END IF;
-    IF NOT isfinite(at) THEN
-        RAISE EXCEPTION 'at: must be a finite time' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give a time that the partition shall hold.';
-    END IF;
-    LOOP
-        -- Without a lock: nearly always it is there.
-        SELECT p.partition INTO covering FROM @extschema@.mm_time_partitions(parent) AS p
-        WHERE at >= p.from_time AND at < p.to_time;
-        IF covering IS NOT NULL THEN
-            RETURN covering;
-        END IF;
-        IF attempt = 1 THEN
-            PERFORM @extschema@.mm_keep_vacuum_off(parent);
-        END IF;
-        BEGIN
-            -- Deletes come by what the table refers to, inserts by the table: each attempt begins at the other end,
-            -- so that neither can stand in the way of all.
-            IF attempt % 2 = 1 THEN
-                FOR referenced IN SELECT r FROM @extschema@.mm_referenced(parent) AS r LOOP
-                    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', referenced);
-                END LOOP;
+    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
+        counts := counts || 0::bigint;
+        names := names || place.table_name;
+        LOOP
+            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
+                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
+            USING user_id, batch;
+            GET DIAGNOSTICS met = ROW_COUNT;
+            IF met = 0 THEN
+                -- Rows that somebody was changing are at another place now.
+                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
+                GET DIAGNOSTICS met = ROW_COUNT;
             END IF;
-            RETURN @extschema@.mm_make_time_partition(parent, unit, at);
-        EXCEPTION WHEN lock_not_available THEN
-            -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
-            IF attempt >= attempts THEN
-                RAISE EXCEPTION 'the lock on % was not free in % attempts of 200 ms', parent, attempts
-                    USING ERRCODE = 'lock_not_available',
-                          HINT = 'A long transaction uses the table: see pg_stat_activity. Try again when it has ended.';
+            EXIT WHEN met = 0;
+            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
+            done := done + met;
+            IF total > batch THEN
+                PERFORM @extschema@.mm_progress('erase', done, total);
             END IF;
-            attempt := attempt + 1;
-        END;
-        PERFORM pg_sleep(0.1 * random());
+        END LOOP;
     END LOOP;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_make_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
-    -- Lines of audit_log may go from the DEFAULT partition to the new one, and nowhere else.
-    SET mindmeasure.moving_to_partition = 'on'
-    AS $$
-DECLARE
-    lowest timestamptz := date_trunc(unit, at, 'UTC');
-    highest timestamptz := date_trunc(unit, at, 'UTC') + ('1 ' || unit)::interval;
-    key text;
-    schema text;
-    base text;
-    name text;
-    existing regclass;
-    fallback regclass;
-    made regclass;
-    condition text;
-    columns text;
-    foreign_key record;
-    number integer := 1;
-BEGIN
-    SELECT quote_ident(a.attname), quote_ident(n.nspname), c.relname || to_char(lowest, CASE unit WHEN 'day' THEN '"_y"YYYY"m"MM"d"DD' ELSE '"_y"YYYY"m"MM' END)
-    INTO key, schema, base
-    FROM pg_partitioned_table AS t
-    JOIN pg_class AS c ON c.oid = t.partrelid
-    JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0] AND a.atttypid = 'timestamptz'::regtype
-    WHERE t.partrelid = parent AND t.partstrat = 'r' AND t.partnatts = 1;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION '% is not partitioned by time', parent USING ERRCODE = 'wrong_object_type',
-            HINT = 'It must be PARTITION BY RANGE of one column of type timestamptz.';
-    END IF;
-
-    -- One at a time changes the partitions of a table; readers and writers do not notice. But whoever
-    -- is about to write into the DEFAULT partition what now gets one of its own would be refused: for
-    -- the present month or day writers wait before they choose.
-    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', parent,
-        CASE WHEN lowest <= now() AND highest > now() THEN 'SHARE ROW EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
-    SELECT p.partition INTO existing FROM @extschema@.mm_time_partitions(parent) AS p
-    WHERE at >= p.from_time AND at < p.to_time;
-    IF existing IS NOT NULL THEN
-        RETURN existing;
-    END IF;
-    -- What others hold of this month or day stays theirs.
-    SELECT greatest(lowest, max(p.to_time) FILTER (WHERE p.to_time <= at)),
-           least(highest, min(p.from_time) FILTER (WHERE p.from_time > at))
-    INTO lowest, highest
-    FROM @extschema@.mm_time_partitions(parent) AS p;
-
-    name := base;
-    LOOP
-        existing := to_regclass(schema || '.' || quote_ident(name));
-        EXIT WHEN existing IS NULL;
-        IF pg_partition_root(existing) IS DISTINCT FROM parent::oid THEN
-            RAISE EXCEPTION 'the name % is taken', existing USING ERRCODE = 'duplicate_table',
-                HINT = 'It is no partition of the table. Rename or move it, then try again.';
+    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
+    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
+        IF met > 0 THEN
+            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
         END IF;
-        number := number + 1;
-        name := base || '_' || number;
     END LOOP;
-    name := schema || '.' || quote_ident(name);
-    condition := format('%s >= %L::timestamptz AND %s < %L::timestamptz', key, lowest, key, highest);
-    -- The CHECK stays: with it, attaching here and to the archive scans nothing.
-    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY, CONSTRAINT mm_time_range CHECK (%s))', name, parent, condition);
-    made := name::regclass;
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', made);
-
-    SELECT p.partition INTO fallback FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;
-    IF fallback IS NOT NULL THEN
-        -- From here on nothing comes into it; readers go on until the attaching.
-        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', fallback);
-        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO STRICT columns
-        FROM pg_attribute AS a WHERE a.attrelid = parent AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
-        EXECUTE format('WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) SELECT %s FROM moved',
-            fallback, condition, columns, made, columns, columns);
-    END IF;
-    -- Attaching would check the rows as well, but with the DEFAULT partition locked.
-    FOR foreign_key IN
-        SELECT quote_ident(c.conname) AS name, pg_get_constraintdef(c.oid) AS definition
-        FROM pg_constraint AS c
-        -- One to a table of somebody else's is left to the attaching, which asks for no privilege on it.
-        WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0 AND has_table_privilege(c.confrelid, 'REFERENCES')
-    LOOP
-        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %s %s', made, foreign_key.name, foreign_key.definition);
-    END LOOP;
-    EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, made, lowest, highest);
-    RETURN made;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    UPDATE @extschema@.erasure_log AS e
+    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
+    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
+    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
+    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_close_new_partitions() RETURNS event_trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    made record;
-    bounds record;
 BEGIN
-    -- In a restore (every pg_dump script turns row_security off) the dump says it all.
-    IF current_setting('row_security') = 'off' THEN
-        RETURN;
-    END IF;
-    FOR made IN
-        SELECT c.oid::regclass AS relation, parent.oid::regclass AS parent, d.command_tag = 'CREATE TABLE' AS is_empty,
-               (SELECT a.attname FROM pg_partitioned_table AS t JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0]
-                WHERE t.partrelid = parent.oid) AS key
-        FROM pg_event_trigger_ddl_commands() AS d
-        -- ALTER TABLE parent ATTACH PARTITION names the parent.
-        JOIN pg_inherits AS i ON d.objid IN (i.inhrelid, i.inhparent)
-        JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind = 'r'
-        JOIN pg_class AS parent ON parent.oid = i.inhparent AND parent.relowner = 'mindmeasure_owner'::regrole
-             AND parent.relnamespace = '@extschema@'::regnamespace
-        WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table'
-          AND (NOT c.relrowsecurity OR c.relowner <> 'mindmeasure_owner'::regrole OR EXISTS (
-              SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner))
-    LOOP
-        -- Not in the query above: it is run for whoever makes a table of their own, and they may not call this.
-        SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(made.parent) AS p WHERE p.partition = made.relation;
-        -- What mm_time_partition() gives its own: nothing to read when it is attached to the archive.
-        IF made.is_empty AND isfinite(bounds.from_time) AND isfinite(bounds.to_time) THEN
-            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (%I >= %L::timestamptz AND %I < %L::timestamptz)',
-                made.relation, made.key, bounds.from_time, made.key, bounds.to_time);
-        END IF;
-        PERFORM @extschema@.mm_close_table(made.relation);
-    END LOOP;
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
 END;
 $$;
 
-CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
 BEGIN
     -- A procedure that commits cannot carry a SET clause.
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM @extschema@.mm_start_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 1, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
-    PERFORM @extschema@.mm_check_for_partitioning();
-    PERFORM @extschema@.mm_progress('partition', 2, 3);
-    COMMIT;
-    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
-    PERFORM @extschema@.mm_partition_sessions();
-    PERFORM @extschema@.mm_progress('partition', 3, 3);
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
-    AS $$
-DECLARE
-    schema CONSTANT text := '@extschema@';
-    -- The parent is made under this name and then takes the table's.
-    parent CONSTANT text := schema || '.mm_partitioned_sessions';
-    base text;
-    first_name text;
-    has_rows boolean;
-    statement text;
-    before_swap text[] := '{}';
-    on_parent text[] := '{}';
-    after_swap text[] := '{}';
-    lowest timestamptz;
-    highest timestamptz;
-    item record;
-BEGIN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
-    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
-        RETURN NULL;
-    END IF;
-    -- Again, under the lock.
-    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
-    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
-
-    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
-    SELECT m[1], m[2] INTO lowest, highest
-    FROM pg_constraint AS c
-    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
-    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
-    IF NOT FOUND THEN
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
-        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
-            INTO lowest, highest;
-        IF lowest IS NOT NULL THEN
-            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
-        END IF;
-    END IF;
-    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
-
-    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
-    -- Indexes: on the parent under their names, on the partition under others.
-    FOR item IN
-        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
-               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
-               i.indisvalid AND NOT i.indisexclusion
-               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
-               row_number() OVER (ORDER BY c.relname) AS number
-        FROM pg_index AS i
-        JOIN pg_class AS c ON c.oid = i.indexrelid
-        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
-        WHERE i.indrelid = sessions
-    LOOP
-        IF item.indisprimary THEN
-            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
-        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
-            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
-        ELSIF NOT item.can_move THEN
-            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
-                USING HINT = 'Across all partitions id is unique through session_keys.';
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
-        ELSE
-            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
-            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
-                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
-                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
-                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
-            IF item.comment IS NOT NULL THEN
-                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
             END IF;
-        END IF;
-    END LOOP;
-    -- Dropped before the index takes its place.
-    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
-    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
-    -- A check that has not been proven of the rows that are there is not asked of them now.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
-        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
-                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
-    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
-        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
-        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
-    LOOP
-        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
-    END LOOP;
-    -- Foreign keys of others into the table.
-    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
-        -- First of all: it stands on the old primary key.
-        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
-        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
-        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
-    END LOOP;
-    -- Triggers, in whatever state they are.
-    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
-        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
-        after_swap := after_swap || item.definition;
-        IF item.tgenabled <> 'O' THEN
-            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
-                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
-        END IF;
-        IF item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Its policies, and those of other tables that look into it.
-    FOR item IN
-        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
-               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
-               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
-        FROM pg_policy AS p
-        WHERE p.polrelid = sessions OR EXISTS (
-            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
-    LOOP
-        IF item.own THEN
-            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
-            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
-                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
-                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
-        ELSE
-            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
-        END IF;
-        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
-        IF item.own AND item.comment IS NOT NULL THEN
-            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
-        END IF;
-    END LOOP;
-    -- Views on it, and functions whose bodies are bound to it.
-    FOR item IN
-        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
-        FROM pg_depend AS d
-        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
-    END LOOP;
-    FOR item IN
-        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
-        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
-    LOOP
-        after_swap := after_swap || item.definition;
-    END LOOP;
-    -- Grants on the table and on its columns.
-    FOR item IN
-        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
-        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
-              UNION ALL
-              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
-        CROSS JOIN LATERAL aclexplode(g.acl) AS a
-        WHERE a.grantee <> g.relowner
-    LOOP
-        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
-            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-    END LOOP;
-    -- Counters belong to the column that they count for.
-    FOR item IN
-        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
-        FROM pg_attribute AS a
-        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
-    LOOP
-        IF item.attidentity = '' THEN
-            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
-        ELSE
-            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
-            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
-            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
-        END IF;
-    END LOOP;
-    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
-    after_swap := after_swap || statement;
-    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
-    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
-        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
-    END IF;
-    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
-    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
-    PERFORM @extschema@.mm_close_table(parent::regclass);
-    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
-    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
-    PERFORM @extschema@.mm_close_table(sessions);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
-    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
-    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
-    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
-    IF has_rows THEN
-        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
-    END IF;
-    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
-    IF has_rows THEN
-        RETURN first_name;
-    END IF;
-    EXECUTE format('DROP TABLE %s', sessions);
-    RETURN NULL;
-END;
-$$;
-
-CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    cutoff timestamptz;
-    total bigint;
-    leaves regclass[];
-    months regclass[];
-    month_rows bigint[];
-    leaf regclass;
-    month timestamptz;
-    block bigint;
-    blocks bigint;
-    step bigint;
-    batch bigint;
-BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    moved := 0;
-    cutoff := @extschema@.mm_archive_cutoff(older_than);
-    PERFORM @extschema@.mm_archive_turn();
-    IF commits THEN
-        -- What came into the archive's DEFAULT partition goes into months of its own.
-        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
-        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
-        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
-            PERFORM @extschema@.mm_archive_make_month(month);
-            CALL @extschema@.mm_archive_commit(moved, total);
-        END LOOP;
-    END IF;
-    SELECT coalesce(sum(w.old_rows), 0), coalesce(array_agg(w.leaf) FILTER (WHERE NOT w.whole), '{}'),
-           coalesce(array_agg(w.leaf) FILTER (WHERE w.whole), '{}'), array_agg(w.old_rows) FILTER (WHERE w.whole)
-    INTO total, leaves, months, month_rows
-    FROM @extschema@.mm_archive_work(cutoff) AS w;
-    IF total = 0 THEN
-        RETURN;
-    END IF;
-    IF commits THEN
-        -- Nor keep the locks of counting.
-        CALL @extschema@.mm_archive_commit(moved, total);
-    END IF;
-    -- All that locks session_keys comes before the first row moves: whoever deletes a key meanwhile waits for
-    -- that row with a lock on session_keys of their own.
-    FOREACH leaf IN ARRAY months LOOP
-        batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
-        IF batch IS NULL THEN
-            leaves := leaves || leaf;
-            CONTINUE;
-        END IF;
-        moved := moved + batch;
-        total := greatest(moved, total);
-        PERFORM @extschema@.mm_progress('archive', moved, total);
-        IF commits THEN
-            CALL @extschema@.mm_archive_commit(moved, total);
-        END IF;
-    END LOOP;
-    -- A new month of the archive locks session_keys, which every new session needs, to the end of the
-    -- transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
-    IF commits OR total <= 5000 THEN
-        FOREACH leaf IN ARRAY leaves LOOP
-            FOREACH month IN ARRAY @extschema@.mm_archive_months(leaf, cutoff) LOOP
-                PERFORM @extschema@.mm_archive_make_month(month);
-                IF commits THEN
-                    CALL @extschema@.mm_archive_commit(moved, total);
-                END IF;
-            END LOOP;
-        END LOOP;
-    END IF;
-    FOREACH leaf IN ARRAY leaves LOOP
-        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
-        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
-        SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
-        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
-        block := 0;
-        WHILE block < blocks LOOP
-            batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
-            block := block + step;
-            IF batch > 0 THEN
-                moved := moved + batch;
-                total := greatest(moved, total);
-                PERFORM @extschema@.mm_progress('archive', moved, total);
-            END IF;
-            IF commits THEN
-                CALL @extschema@.mm_archive_commit(moved, total);
-            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
         END LOOP;
     END LOOP;
 END;
 $$;
 
-CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    COMMIT;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM @extschema@.mm_archive_turn();
-    PERFORM @extschema@.mm_show_progress('archive', moved, total);
-END;
-$$;
-
-COMMENT ON PROCEDURE @extschema@.mm_archive_commit(bigint, bigint) IS
-    'Part of mm_archive_sessions(): commits a batch, and takes its turn again.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-    AS $$
-DECLARE
-    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
-    is_old boolean;
-BEGIN
-    FOR leaf, is_old, whole IN
-        WITH archived AS MATERIALIZED (
-            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
-        ), parts AS MATERIALIZED (
-            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
-        )
-        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
-               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
-        FROM parts AS p
-        UNION ALL
-        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
-    LOOP
-        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
-        INTO old_rows USING cutoff;
-        IF old_rows > 0 THEN
-            RETURN NEXT;
-        END IF;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
-
-CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
-
-COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
-    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-    AS $$
-DECLARE
-    columns CONSTANT text := @extschema@.mm_archive_columns();
-    moved bigint;
-BEGIN
-    -- It may have become the archive's meanwhile.
-    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
-        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
-        RETURN 0;
-    END IF;
-    -- History and audit tell a move from a loss by this and by who does it.
-    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
-    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
-    IF moved IS NULL THEN
-        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
-        -- hold, session or key, is left for the next run. Deleted through the parent, so that
-        -- triggers see one table, flat or partitioned.
-        EXECUTE format($move$
-            WITH old AS MATERIALIZED (
-                SELECT s.id, s.user_id, s.created_at
-                FROM ONLY %1$s AS s
-                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
-                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
-                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
-            ), moved AS (
-                DELETE FROM @extschema@.assessment_sessions AS s USING old
-                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
-                RETURNING s.*
-            )
-            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
-            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
-        USING cutoff;
-        GET DIAGNOSTICS moved = ROW_COUNT;
-    END IF;
-    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
-    IF moved > 0 THEN
-        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
-    END IF;
-    RETURN moved;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
-    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
-    AS $$
-DECLARE
-    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
-    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
-    attempts CONSTANT integer := 50;
-    attempt integer := 1;
-    bounds record;
-    new_name text;
-    item text;
-BEGIN
-    -- Another archiver may have had its turn.
-    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
-        RETURN 0;
-    END IF;
-    PERFORM @extschema@.mm_keep_vacuum_off(t) FROM unnest(ARRAY[sessions, archive, leaf]) AS t;
-    LOOP
-        BEGIN
-            -- Readers and inserts come by the parents, deletes by session_keys: every other attempt begins there,
-            -- so that neither can stand in the way of all.
-            IF attempt % 2 = 0 THEN
-                LOCK TABLE ONLY @extschema@.session_keys IN ACCESS EXCLUSIVE MODE;
-            END IF;
-            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
-            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
-            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
-                RETURN 0; -- somebody else has moved it
-            END IF;
-            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
-            IF bounds.to_time > cutoff THEN
-                RETURN NULL;
-            END IF;
-            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
-                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
-                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
-            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
-                RETURN NULL;
-            END IF;
-            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
-            -- The archive has no triggers; those of the parent have gone with the detaching.
-            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
-                EXECUTE item;
-            END LOOP;
-            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
-            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
-            -- Of no use there.
-            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
-            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
-            IF item IS NOT NULL THEN
-                EXECUTE item;
-            END IF;
-            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
-            RETURN rows;
-        EXCEPTION
-            WHEN lock_not_available THEN
-                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
-                IF attempt >= attempts THEN
-                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
-                        USING ERRCODE = 'lock_not_available',
-                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
-                END IF;
-                attempt := attempt + 1;
-            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
-            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
-                RETURN NULL;
-        END;
-        PERFORM pg_sleep(0.1 * random());
-    END LOOP;
-END;
-$$;
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -925,464 +310,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_guard_values() IS
     'Trigger on tables that scoring writes: holds everybody else to the ranges and schemas of the columns given as pairs of arguments (23514).';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
-    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
-                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    policy record;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: retention is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
-        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give an array, e.g. ''{drop,redact}''.';
-    END IF;
-    FOR policy IN
-        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
-        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
-        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
-    LOOP
-        -- It may come with a later version.
-        CONTINUE WHEN policy.id IS NULL;
-        task := policy.action || ' ' || policy.table_name;
-        action := policy.action;
-        relation := policy.id;
-        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
-        redacted_columns := policy.redacted_columns;
-        keep := policy.keep;
-        cutoff := now() - keep;
-        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
-        IF time_column IS NULL THEN
-            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
-        ELSIF action = 'archive' OR by_partition THEN
-            RETURN NEXT;
-        ELSE
-            FOR leaf, blocks, step IN
-                SELECT l.id, b.blocks, b.step
-                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
-                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
-                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
-            LOOP
-                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
-                INTO due USING cutoff;
-                IF due > 0 THEN
-                    RETURN NEXT;
-                END IF;
-            END LOOP;
-        END IF;
-    END LOOP;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
-    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together, and that one subtransaction scores: what it
-    -- has taken of memory, a few MB whatever their number, stays until the transaction ends.
-    batch_size CONSTANT integer := 2000;
-    -- In the select list, where it goes on when the next person is fetched.
-    people CURSOR FOR
-        SELECT (r.ready).* FROM (SELECT @extschema@.mm_ready_people(settled, window_start, NULL) AS ready) AS r;
-    person record;
-    room integer;
-    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
-    sessions uuid[];
-    persons uuid[];
-    times timestamptz[];
-    refreshes boolean[];
-    together record;
-    -- Where ranges of the batch end that are still to be scored, the next one last; and where that one begins.
-    ends integer[];
-    first integer;
-    last integer;
-    one record;
-    left_over uuid[];
-    scored bigint := 0;
-    taken integer := 0;
-    state text;
-    reason text;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF max_sessions IS NULL OR max_sessions < 1 THEN
-        RAISE EXCEPTION 'max_sessions: must be 1 or more'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
-    END IF;
-    OPEN people;
-    WHILE taken < max_sessions LOOP
-        sessions := '{}';
-        persons := '{}';
-        times := '{}';
-        refreshes := '{}';
-        LOOP
-            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
-            EXIT WHEN room <= 0;
-            FETCH people INTO person;
-            EXIT WHEN NOT FOUND;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-            -- All of a person's at once, up to what was asked for.
-            room := max_sessions - taken - cardinality(sessions);
-            sessions := sessions || person.sessions[1:room];
-            times := times || person.times[1:room];
-            refreshes := refreshes || person.refreshes[1:room];
-            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
-        END LOOP;
-        EXIT WHEN sessions = '{}';
-
-        -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it. People with
-        -- something to refresh come last.
-        WITH held AS MATERIALIZED (
-            SELECT s.id, s.status
-            FROM unnest(sessions, times) AS w (id, at)
-            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
-            FOR UPDATE OF s SKIP LOCKED
-        ), seen AS (
-            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
-            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
-            LEFT JOIN held AS h ON h.id = w.id
-        ), ready AS (
-            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
-            FROM seen AS s
-            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
-        )
-        SELECT array_agg(r.id ORDER BY r.mixed, r.place) AS sessions,
-               array_agg(r.person ORDER BY r.mixed, r.place) AS persons,
-               array_agg(r.at ORDER BY r.mixed, r.place) AS times,
-               array_agg(r.refresh ORDER BY r.mixed, r.place) AS refreshes,
-               count(*) AS number,
-               count(*) FILTER (WHERE NOT r.mixed) AS unmixed
-        INTO together
-        FROM ready AS r;
-
-        first := 1;
-        ends := ARRAY[together.number, together.unmixed];
-        WHILE ends <> '{}' LOOP
-            last := ends[cardinality(ends)];
-            left_over := together.sessions[first:last];
-            IF first <= last AND last <= together.unmixed THEN
-                BEGIN
-                    left_over := @extschema@.mm_fuse_batch(left_over, together.persons[first:last], together.times[first:last]);
-                    scored := scored + last - first + 1 - cardinality(left_over);
-                    taken := taken + last - first + 1 - cardinality(left_over);
-                EXCEPTION WHEN OTHERS THEN
-                    -- One of them: which one, the halves tell.
-                    IF first < last THEN
-                        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                        RAISE LOG 'mm_fuse_pending: % sessions are scored in halves: % %', last - first + 1, state, reason;
-                        ends := ends || (first + last) / 2;
-                        CONTINUE;
-                    END IF;
-                END;
-            END IF;
-            FOR one IN
-                SELECT w.id AS session_id, w.at AS created_at, w.refresh
-                FROM unnest(together.sessions[first:last], together.times[first:last], together.refreshes[first:last]) WITH ORDINALITY AS w (id, at, refresh, place)
-                WHERE w.id = ANY (left_over)
-                ORDER BY w.place
-            LOOP
-                BEGIN
-                    PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                    scored := scored + 1;
-                    taken := taken + 1;
-                EXCEPTION WHEN OTHERS THEN
-                    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                    -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                    -- sessions cannot use up every batch.
-                    IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                        RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                    ELSE
-                        taken := taken + 1;
-                        UPDATE @extschema@.assessment_sessions AS s
-                        SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                        WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                    END IF;
-                END;
-            END LOOP;
-            first := last + 1;
-            ends := trim_array(ends, 1);
-        END LOOP;
-    END LOOP;
-    CLOSE people;
-    RETURN scored;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_ready_people(settled timestamptz, window_start timestamptz, person uuid)
-    RETURNS TABLE (user_id uuid, sessions uuid[], times timestamptz[], refreshes boolean[])
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    WITH modality AS (
-        -- As the active model says; a modality it does not mention under modalities counts fully.
-        SELECT f.name, m.spec -> 'modalities' -> f.name -> 'expected_weight' AS weight
-        FROM @extschema@.mm_models AS m
-        CROSS JOIN LATERAL (
-            SELECT DISTINCT x ->> 'modality' AS name FROM jsonb_array_elements(m.spec -> 'features') AS x
-            UNION SELECT k FROM jsonb_object_keys(coalesce(m.spec -> 'modalities', '{}')) AS k) AS f
-        WHERE m.is_active
-    ), expected AS MATERIALIZED (
-        SELECT t.type, array_agg(modality.name) AS names
-        FROM unnest(ARRAY['full', 'quick', 'voice-only']) AS t (type)
-        JOIN modality ON CASE jsonb_typeof(modality.weight)
-            WHEN 'object' THEN coalesce((modality.weight ->> t.type)::float8, 0)
-            WHEN 'number' THEN (modality.weight #>> '{}')::float8
-            ELSE 1 END > 0
-        GROUP BY t.type
-    ), late AS MATERIALIZED (
-        -- One look at a score, however many analyses of its session have come, and at nothing else unless one is new.
-        SELECT f.session_id, f.session_created_at
-        FROM (SELECT x.session_id, array_agg(x.modality) AS modalities
-              FROM (SELECT a.session_id, 'text' AS modality FROM @extschema@.text_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'audio' FROM @extschema@.audio_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'visual' FROM @extschema@.visual_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'passive' FROM @extschema@.passive_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)) AS x
-              GROUP BY x.session_id) AS arrived
-        JOIN @extschema@.fusion_outputs AS f ON f.session_id = arrived.session_id AND NOT f.arrived_modalities @> arrived.modalities
-    ), waiting AS (
-        SELECT s.id, s.user_id, s.created_at, coalesce(s.assessment_type, 'full') AS type, false AS refresh
-        FROM @extschema@.assessment_sessions AS s
-        WHERE s.status IN ('pending', 'processing') AND (person IS NULL OR s.user_id = person)
-        UNION ALL
-        SELECT s.id, s.user_id, s.created_at, s.assessment_type, true
-        FROM late AS l
-        JOIN @extschema@.assessment_sessions AS s ON s.id = l.session_id AND s.created_at = l.session_created_at AND s.status = 'completed'
-    )
-    SELECT p.user_id, r.sessions, r.times, r.refreshes
-    FROM (SELECT w.user_id, min(w.created_at) AS since, array_agg(w.id) AS sessions, array_agg(w.created_at) AS times,
-                 array_agg(w.type) AS types, array_agg(w.refresh) AS refreshes
-          FROM waiting AS w GROUP BY w.user_id ORDER BY since, w.user_id) AS p
-    CROSS JOIN LATERAL (
-        SELECT array_agg(s.id ORDER BY s.at, s.id) AS sessions, array_agg(s.at ORDER BY s.at, s.id) AS times,
-               array_agg(s.refresh ORDER BY s.at, s.id) AS refreshes
-        FROM unnest(p.sessions, p.times, p.types, p.refreshes) AS s (id, at, type, refresh)
-        LEFT JOIN expected AS e ON e.type = s.type
-        CROSS JOIN LATERAL (
-            SELECT array_agg(a.modality) AS modalities, max(a.processed_at) AS newest
-            FROM (SELECT 'text' AS modality, x.processed_at FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'audio', x.processed_at FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'visual', x.processed_at FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'passive', x.processed_at FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id) AS a
-            WHERE NOT s.refresh) AS arrived
-        WHERE s.refresh OR arrived.newest <= settled OR arrived.modalities @> coalesce(e.names, '{}')) AS r
-    WHERE r.sessions IS NOT NULL
-    ORDER BY p.since, p.user_id
-    $$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, window_start timestamptz, person uuid)
-    RETURNS TABLE (session_id uuid, user_id uuid, created_at timestamptz, refresh boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT s.id, p.user_id, s.at, s.refresh
-    FROM @extschema@.mm_ready_people(settled, window_start, person) AS p
-    CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
-    $$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
-    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
-    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
-    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
-    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
-    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
-    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
-    $$;
-
-CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
-
-COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
-
-CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
-                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
-                ELSE line END
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
-    RETURNS TABLE (table_name text, document jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = 1
-    AS $$
-DECLARE
-    queries text;
-BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
-        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
-    END IF;
-    -- One statement: all tables as of one moment. What is sealed is opened.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
-               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
-                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
-                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
-                    ELSE @extschema@.mm_row_document(t.relation) END,
-               t.relation), ' UNION ALL ')
-    INTO STRICT queries
-    FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
-    RETURN QUERY EXECUTE queries USING user_id;
-    IF NOT current_setting('transaction_read_only')::boolean THEN
-        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
-    ELSE
-        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
-    END IF;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    result jsonb;
-BEGIN
-    SELECT jsonb_build_object(
-        'format', 'mindmeasure person', 'format_version', 1,
-        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
-        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
-        'exported_at', clock_timestamp(),
-        'user_id', mm_export_user.user_id,
-        -- What each table had for columns: one that is not in a row was NULL.
-        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
-        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
-                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
-                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
-                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
-    INTO STRICT result;
-    RETURN result;
-EXCEPTION WHEN program_limit_exceeded THEN
-    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
-        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    AS $$
-DECLARE
-    person uuid;
-    part record;
-    unknown text;
-    stored bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    -- IS TRUE: what is missing or of another type is wrong, too.
-    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
-       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
-    END IF;
-    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
-        RAISE EXCEPTION 'document.format_version: must be 1'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
-    END IF;
-    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
-       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
-        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
-    END IF;
-    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
-        RAISE EXCEPTION 'document.user_id: must be a UUID'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-    END IF;
-    person := document ->> 'user_id';
-    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
-                FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
-                ORDER BY t.key
-    LOOP
-        IF part.relation IS NULL THEN
-            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
-        END IF;
-        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
-            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
-            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
-        END IF;
-        -- The owner, as who this runs, stores envelopes unopened.
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
-                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
-                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
-                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
-            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
-        END IF;
-        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
-            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        SELECT min(x.name) INTO unknown
-        FROM (SELECT jsonb_array_elements_text(part.columns)
-              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
-        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
-        IF unknown IS NOT NULL THEN
-            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
-        END IF;
-    END LOOP;
-
-    PERFORM @extschema@.mm_close_person(person);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
-        RAISE EXCEPTION 'document.user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF @extschema@.mm_person_is_known(person) THEN
-        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
-    END IF;
-    -- They come with their history: that they come is not part of it.
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    BEGIN
-        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
-                    FROM @extschema@.mm_person_tables() AS p
-                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
-                    -- Keys first: all else refers to them.
-                    ORDER BY p.table_name <> 'session_keys', p.table_name
-        LOOP
-            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
-            IF part.table_name = 'row_history' THEN
-                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
-                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
-                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
-            END IF;
-            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
-        END LOOP;
-    EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
-            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
-    END;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
-    RETURN stored;
-END;
-$$;
-
 CREATE FUNCTION @extschema@.mm_audit_subject(person uuid, make boolean DEFAULT true) RETURNS uuid
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1466,123 +393,6 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
-
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
-
-CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    relation regclass;
-    granted bigint := 0;
-BEGIN
-    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
-        RAISE EXCEPTION 'pgaudit is not loaded'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
-        CREATE ROLE mindmeasure_audit NOLOGIN;
-    END IF;
-    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
-    -- say which tables are sensitive. A table made later is sensitive after the next call.
-    FOR relation IN
-        SELECT c.oid FROM pg_class AS c
-        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
-          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
-               OR c.relname = 'audit_log')
-          AND c.relname <> 'session_keys'
-    LOOP
-        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
-        granted := granted + 1;
-    END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
-    RETURN granted;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
-    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1985,113 +795,898 @@ $doctor$;
 COMMENT ON FUNCTION @extschema@.mm_doctor() IS
     'Checks every promise that depends on the server''s configuration, one row each: status is ok, warning, error, or unknown where the caller may not look or there is nothing to look at; fix is the command that mends it. A check that fails stops no other. System role and auditor; a superuser sees most.';
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_refuse_erased';
+CREATE FUNCTION @extschema@.mm_enable_read_audit() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    relation regclass;
+    granted bigint := 0;
+BEGIN
+    IF current_setting('pgaudit.role', true) IS NULL OR current_setting('pgaudit.log', true) IS NULL THEN
+        RAISE EXCEPTION 'pgaudit is not loaded'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'shared_preload_libraries = ''pgaudit'' and session_preload_libraries = ''mindmeasure'' in postgresql.conf, then restart the server.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mindmeasure_audit') THEN
+        CREATE ROLE mindmeasure_audit NOLOGIN;
+    END IF;
+    -- Row-level security lets this role see nothing, and nobody is its member: its privileges only
+    -- say which tables are sensitive. A table made later is sensitive after the next call.
+    FOR relation IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relowner = 'mindmeasure_owner'::regrole AND c.relnamespace = '@extschema@'::regnamespace
+          AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND (EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+               OR c.relname = 'audit_log')
+          AND c.relname <> 'session_keys'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO mindmeasure_audit', relation);
+        granted := granted + 1;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET pgaudit.role = ''mindmeasure_audit''', current_database());
+    RETURN granted;
+END;
+$$;
 
-CREATE OR REPLACE FUNCTION @extschema@.mm_erase_rows(user_id uuid)
-    RETURNS TABLE (table_name text, erased bigint)
+COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
+    'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    batch CONSTANT integer := 5000;
-    place record;
-    counts bigint[] := '{}';
-    names text[] := '{}';
-    total bigint := 0;
-    done bigint := 0;
-    met bigint;
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
 BEGIN
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        total := total + met;
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+
+CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+    AS $$
+    SELECT CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE btrim(bound[1], '''') END::timestamptz,
+           CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE btrim(bound[2], '''') END::timestamptz,
+           bound IS NULL
+    FROM pg_class AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS bound
+    WHERE c.oid = partition AND c.relispartition
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_time_bounds(regclass) IS
+    'The bounds of a partition by time, as mm_time_partitions() gives them; NULLs where it is none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_time_partitions(parent regclass)
+    RETURNS TABLE (partition regclass, from_time timestamptz, to_time timestamptz, is_default boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT i.inhrelid::regclass, b.from_time, b.to_time, b.is_default
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL @extschema@.mm_time_bounds(i.inhrelid) AS b
+    WHERE i.inhparent = parent AND c.relispartition AND NOT i.inhdetachpending
+    ORDER BY 2 NULLS LAST
+    $$;
+
+CREATE FUNCTION @extschema@.mm_referenced(relation regclass) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT DISTINCT c.confrelid::regclass FROM pg_constraint AS c
+    WHERE c.conrelid = relation AND c.contype = 'f' AND has_table_privilege(c.confrelid, 'UPDATE')
+    ORDER BY 1
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_referenced(regclass) IS 'The tables that a table''s foreign keys refer to and that the caller may lock.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_keep_vacuum_off(relation regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s'
+    AS $$
+DECLARE
+    item regclass;
+BEGIN
+    -- What several tables refer to comes first: whoever has it has a free way to the rest.
+    FOR item IN
+        SELECT r FROM @extschema@.mm_referenced(relation) AS r
+        UNION ALL SELECT relation
+        UNION ALL SELECT t.partdefid::regclass FROM pg_partitioned_table AS t WHERE t.partrelid = relation AND t.partdefid <> 0
+    LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', item);
     END LOOP;
-    FOR place IN SELECT t.relation, t.table_name FROM @extschema@.mm_person_tables() AS t LOOP
-        counts := counts || 0::bigint;
-        names := names || place.table_name;
-        LOOP
-            EXECUTE format('DELETE FROM %1$s AS r WHERE r.user_id = $1 AND (r.tableoid, r.ctid) IN '
-                           '(SELECT x.tableoid, x.ctid FROM %1$s AS x WHERE x.user_id = $1 LIMIT $2)', place.relation)
-            USING user_id, batch;
-            GET DIAGNOSTICS met = ROW_COUNT;
-            IF met = 0 THEN
-                -- Rows that somebody was changing are at another place now.
-                EXECUTE format('DELETE FROM %s AS r WHERE r.user_id = $1', place.relation) USING user_id;
-                GET DIAGNOSTICS met = ROW_COUNT;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_vacuum_off(regclass) IS
+    'Keeps vacuum and schema changes off a table, its DEFAULT partition and what its foreign keys refer to, until the transaction ends; readers and writers go on. 55P03 after 30 seconds.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms'
+    AS $$
+DECLARE
+    attempts CONSTANT integer := 50;
+    attempt integer := 1;
+    covering regclass;
+    referenced regclass;
+BEGIN
+    IF parent IS NULL OR unit IS NULL OR at IS NULL THEN
+        RAISE EXCEPTION 'parent, unit, at: must not be NULL' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'Give the partitioned table, ''day'' or ''month'', and a time.';
+    END IF;
+    IF unit NOT IN ('day', 'month') THEN
+        RAISE EXCEPTION 'unit: must be one of day, month' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give ''day'' or ''month''.';
+    END IF;
+    IF NOT isfinite(at) THEN
+        RAISE EXCEPTION 'at: must be a finite time' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give a time that the partition shall hold.';
+    END IF;
+    LOOP
+        -- Without a lock: nearly always it is there.
+        SELECT p.partition INTO covering FROM @extschema@.mm_time_partitions(parent) AS p
+        WHERE at >= p.from_time AND at < p.to_time;
+        IF covering IS NOT NULL THEN
+            RETURN covering;
+        END IF;
+        IF attempt = 1 THEN
+            PERFORM @extschema@.mm_keep_vacuum_off(parent);
+        END IF;
+        BEGIN
+            -- Deletes come by what the table refers to, inserts by the table: each attempt begins at the other end,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 1 THEN
+                FOR referenced IN SELECT r FROM @extschema@.mm_referenced(parent) AS r LOOP
+                    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', referenced);
+                END LOOP;
             END IF;
-            EXIT WHEN met = 0;
-            counts[cardinality(counts)] := counts[cardinality(counts)] + met;
-            done := done + met;
-            IF total > batch THEN
-                PERFORM @extschema@.mm_progress('erase', done, total);
+            RETURN @extschema@.mm_make_time_partition(parent, unit, at);
+        EXCEPTION WHEN lock_not_available THEN
+            -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
+            IF attempt >= attempts THEN
+                RAISE EXCEPTION 'the lock on % was not free in % attempts of 200 ms', parent, attempts
+                    USING ERRCODE = 'lock_not_available',
+                          HINT = 'A long transaction uses the table: see pg_stat_activity. Try again when it has ended.';
             END IF;
+            attempt := attempt + 1;
+        END;
+        PERFORM pg_sleep(0.1 * random());
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_make_time_partition(parent regclass, unit text, at timestamptz) RETURNS regclass
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+    -- Lines of audit_log may go from the DEFAULT partition to the new one, and nowhere else.
+    SET mindmeasure.moving_to_partition = 'on'
+    AS $$
+DECLARE
+    lowest timestamptz := date_trunc(unit, at, 'UTC');
+    highest timestamptz := date_trunc(unit, at, 'UTC') + ('1 ' || unit)::interval;
+    key text;
+    schema text;
+    base text;
+    name text;
+    existing regclass;
+    fallback regclass;
+    made regclass;
+    condition text;
+    columns text;
+    foreign_key record;
+    number integer := 1;
+BEGIN
+    SELECT quote_ident(a.attname), quote_ident(n.nspname), c.relname || to_char(lowest, CASE unit WHEN 'day' THEN '"_y"YYYY"m"MM"d"DD' ELSE '"_y"YYYY"m"MM' END)
+    INTO key, schema, base
+    FROM pg_partitioned_table AS t
+    JOIN pg_class AS c ON c.oid = t.partrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0] AND a.atttypid = 'timestamptz'::regtype
+    WHERE t.partrelid = parent AND t.partstrat = 'r' AND t.partnatts = 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% is not partitioned by time', parent USING ERRCODE = 'wrong_object_type',
+            HINT = 'It must be PARTITION BY RANGE of one column of type timestamptz.';
+    END IF;
+
+    -- One at a time changes the partitions of a table; readers and writers do not notice. But whoever
+    -- is about to write into the DEFAULT partition what now gets one of its own would be refused: for
+    -- the present month or day writers wait before they choose.
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', parent,
+        CASE WHEN lowest <= now() AND highest > now() THEN 'SHARE ROW EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
+    SELECT p.partition INTO existing FROM @extschema@.mm_time_partitions(parent) AS p
+    WHERE at >= p.from_time AND at < p.to_time;
+    IF existing IS NOT NULL THEN
+        RETURN existing;
+    END IF;
+    -- What others hold of this month or day stays theirs.
+    SELECT greatest(lowest, max(p.to_time) FILTER (WHERE p.to_time <= at)),
+           least(highest, min(p.from_time) FILTER (WHERE p.from_time > at))
+    INTO lowest, highest
+    FROM @extschema@.mm_time_partitions(parent) AS p;
+
+    name := base;
+    LOOP
+        existing := to_regclass(schema || '.' || quote_ident(name));
+        EXIT WHEN existing IS NULL;
+        IF pg_partition_root(existing) IS DISTINCT FROM parent::oid THEN
+            RAISE EXCEPTION 'the name % is taken', existing USING ERRCODE = 'duplicate_table',
+                HINT = 'It is no partition of the table. Rename or move it, then try again.';
+        END IF;
+        number := number + 1;
+        name := base || '_' || number;
+    END LOOP;
+    name := schema || '.' || quote_ident(name);
+    condition := format('%s >= %L::timestamptz AND %s < %L::timestamptz', key, lowest, key, highest);
+    -- The CHECK stays: with it, attaching here and to the archive scans nothing.
+    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY, CONSTRAINT mm_time_range CHECK (%s))', name, parent, condition);
+    made := name::regclass;
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', made);
+
+    SELECT p.partition INTO fallback FROM @extschema@.mm_time_partitions(parent) AS p WHERE p.is_default;
+    IF fallback IS NOT NULL THEN
+        -- From here on nothing comes into it; readers go on until the attaching.
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', fallback);
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO STRICT columns
+        FROM pg_attribute AS a WHERE a.attrelid = parent AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+        EXECUTE format('WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) SELECT %s FROM moved',
+            fallback, condition, columns, made, columns, columns);
+    END IF;
+    -- Attaching would check the rows as well, but with the DEFAULT partition locked.
+    FOR foreign_key IN
+        SELECT quote_ident(c.conname) AS name, pg_get_constraintdef(c.oid) AS definition
+        FROM pg_constraint AS c
+        -- One to a table of somebody else's is left to the attaching, which asks for no privilege on it.
+        WHERE c.conrelid = parent AND c.contype = 'f' AND c.conparentid = 0 AND has_table_privilege(c.confrelid, 'REFERENCES')
+    LOOP
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %s %s', made, foreign_key.name, foreign_key.definition);
+    END LOOP;
+    EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, made, lowest, highest);
+    RETURN made;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_close_new_partitions() RETURNS event_trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+    AS $$
+DECLARE
+    made record;
+    bounds record;
+BEGIN
+    -- In a restore (every pg_dump script turns row_security off) the dump says it all.
+    IF current_setting('row_security') = 'off' THEN
+        RETURN;
+    END IF;
+    FOR made IN
+        SELECT c.oid::regclass AS relation, parent.oid::regclass AS parent, d.command_tag = 'CREATE TABLE' AS is_empty,
+               (SELECT a.attname FROM pg_partitioned_table AS t JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0]
+                WHERE t.partrelid = parent.oid) AS key
+        FROM pg_event_trigger_ddl_commands() AS d
+        -- ALTER TABLE parent ATTACH PARTITION names the parent.
+        JOIN pg_inherits AS i ON d.objid IN (i.inhrelid, i.inhparent)
+        JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind = 'r'
+        JOIN pg_class AS parent ON parent.oid = i.inhparent AND parent.relowner = 'mindmeasure_owner'::regrole
+             AND parent.relnamespace = '@extschema@'::regnamespace
+        WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table'
+          AND (NOT c.relrowsecurity OR c.relowner <> 'mindmeasure_owner'::regrole OR EXISTS (
+              SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner))
+    LOOP
+        -- Not in the query above: it is run for whoever makes a table of their own, and they may not call this.
+        SELECT p.from_time, p.to_time INTO bounds FROM @extschema@.mm_time_partitions(made.parent) AS p WHERE p.partition = made.relation;
+        -- What mm_time_partition() gives its own: nothing to read when it is attached to the archive.
+        IF made.is_empty AND isfinite(bounds.from_time) AND isfinite(bounds.to_time) THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (%I >= %L::timestamptz AND %I < %L::timestamptz)',
+                made.relation, made.key, bounds.from_time, made.key, bounds.to_time);
+        END IF;
+        PERFORM @extschema@.mm_close_table(made.relation);
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE @extschema@.mm_archive_in_batches(older_than interval, commits boolean, INOUT moved bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    cutoff timestamptz;
+    total bigint;
+    leaves regclass[];
+    months regclass[];
+    month_rows bigint[];
+    leaf regclass;
+    month timestamptz;
+    block bigint;
+    blocks bigint;
+    step bigint;
+    batch bigint;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    moved := 0;
+    cutoff := @extschema@.mm_archive_cutoff(older_than);
+    PERFORM @extschema@.mm_archive_turn();
+    IF commits THEN
+        -- What came into the archive's DEFAULT partition goes into months of its own.
+        SELECT nullif(t.partdefid, 0)::regclass INTO leaf FROM pg_partitioned_table AS t
+        WHERE t.partrelid = '@extschema@.assessment_sessions_archive'::regclass;
+        FOREACH month IN ARRAY CASE WHEN leaf IS NULL THEN '{}' ELSE @extschema@.mm_archive_months(leaf, 'infinity') END LOOP
+            PERFORM @extschema@.mm_archive_make_month(month);
+            CALL @extschema@.mm_archive_commit(moved, total);
         END LOOP;
-    END LOOP;
-    -- Nobody can have written meanwhile. What is left was hidden, or a trigger kept it.
-    FOR place IN SELECT t.relation FROM @extschema@.mm_person_tables() AS t LOOP
-        EXECUTE format('SELECT count(*) FROM %s AS r WHERE r.user_id = $1', place.relation) INTO STRICT met USING user_id;
-        IF met > 0 THEN
-            RAISE EXCEPTION '%: % rows of the person are left', place.relation, met
-                USING ERRCODE = 'triggered_action_exception', HINT = 'Nothing was erased. Look for a trigger or rule of your own on this table that keeps rows.';
+    END IF;
+    SELECT coalesce(sum(w.old_rows), 0), coalesce(array_agg(w.leaf) FILTER (WHERE NOT w.whole), '{}'),
+           coalesce(array_agg(w.leaf) FILTER (WHERE w.whole), '{}'), array_agg(w.old_rows) FILTER (WHERE w.whole)
+    INTO total, leaves, months, month_rows
+    FROM @extschema@.mm_archive_work(cutoff) AS w;
+    IF total = 0 THEN
+        RETURN;
+    END IF;
+    IF commits THEN
+        -- Nor keep the locks of counting.
+        CALL @extschema@.mm_archive_commit(moved, total);
+    END IF;
+    -- All that locks session_keys comes before the first row moves: whoever deletes a key meanwhile waits for
+    -- that row with a lock on session_keys of their own.
+    FOREACH leaf IN ARRAY months LOOP
+        batch := @extschema@.mm_archive_month(leaf, cutoff, month_rows[array_position(months, leaf)]);
+        IF batch IS NULL THEN
+            leaves := leaves || leaf;
+            CONTINUE;
+        END IF;
+        moved := moved + batch;
+        total := greatest(moved, total);
+        PERFORM @extschema@.mm_progress('archive', moved, total);
+        IF commits THEN
+            CALL @extschema@.mm_archive_commit(moved, total);
         END IF;
     END LOOP;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    UPDATE @extschema@.erasure_log AS e
-    SET erased_at = clock_timestamp(), pending_user_id = NULL, rows_erased = e.rows_erased + done
-    WHERE e.person = @extschema@.mm_tombstone(mm_erase_rows.user_id);
-    PERFORM @extschema@.mm_audit('ERASE', NULL, user_id, jsonb_build_object('rows', done));
-    RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    base record;
-    view_name text;
-    reader text;
-BEGIN
-    FOR base IN
-        SELECT t.table_name, c.oid AS relation,
-               (SELECT string_agg(
-                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
-                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
-                                            t.table_name, a.attname, a.attname, a.attname) END,
-                           ', ' ORDER BY a.attnum)
-                FROM pg_attribute AS a
-                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
-        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
-        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
-        ORDER BY t.table_name
-    LOOP
-        view_name := format('@extschema@.%I', base.table_name || '_clear');
-        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
-        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
-                       view_name, base.columns, base.table_name);
-        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
-                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
-        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
-            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
-                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
+    -- A new month of the archive locks session_keys, which every new session needs, to the end of the
+    -- transaction: too long for a backlog in one. Its rows then wait in the DEFAULT partition.
+    IF commits OR total <= 5000 THEN
+        FOREACH leaf IN ARRAY leaves LOOP
+            FOREACH month IN ARRAY @extschema@.mm_archive_months(leaf, cutoff) LOOP
+                PERFORM @extschema@.mm_archive_make_month(month);
+                IF commits THEN
+                    CALL @extschema@.mm_archive_commit(moved, total);
+                END IF;
+            END LOOP;
+        END LOOP;
+    END IF;
+    FOREACH leaf IN ARRAY leaves LOOP
+        -- Once through the table by its blocks: what is deleted is not read again. Where nothing is committed
+        -- between, large batches: the more entries of an index are sorted together, the cheaper each.
+        SELECT b.blocks, b.step INTO blocks, step FROM @extschema@.mm_archive_blocks(leaf) AS b;
+        step := step * CASE WHEN commits THEN 1 ELSE 20 END;
+        block := 0;
+        WHILE block < blocks LOOP
+            batch := @extschema@.mm_archive_rows(leaf, block, block + step, cutoff);
+            block := block + step;
+            IF batch > 0 THEN
+                moved := moved + batch;
+                total := greatest(moved, total);
+                PERFORM @extschema@.mm_progress('archive', moved, total);
+            END IF;
+            IF commits THEN
+                CALL @extschema@.mm_archive_commit(moved, total);
             END IF;
         END LOOP;
-        RETURN NEXT view_name;
     END LOOP;
 END;
 $$;
 
-COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
-    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
+CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    COMMIT;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_archive_turn();
+    PERFORM @extschema@.mm_show_progress('archive', moved, total);
+END;
+$$;
 
-CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
-    LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_valid_row';
+COMMENT ON PROCEDURE @extschema@.mm_archive_commit(bigint, bigint) IS
+    'Part of mm_archive_sessions(): commits a batch, and takes its turn again.';
 
-COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
-    'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_work(cutoff timestamptz) RETURNS TABLE (leaf regclass, whole boolean, old_rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    is_old boolean;
+BEGIN
+    FOR leaf, is_old, whole IN
+        WITH archived AS MATERIALIZED (
+            SELECT a.from_time, a.to_time FROM @extschema@.mm_time_partitions('@extschema@.assessment_sessions_archive') AS a WHERE NOT a.is_default
+        ), parts AS MATERIALIZED (
+            SELECT p.* FROM @extschema@.mm_time_partitions(sessions) AS p WHERE p.is_default OR p.from_time < cutoff
+        )
+        SELECT p.partition, NOT p.is_default AND p.to_time <= cutoff,
+               NOT p.is_default AND p.to_time <= cutoff AND NOT EXISTS (SELECT FROM archived AS a WHERE a.from_time < p.to_time AND a.to_time > p.from_time)
+        FROM parts AS p
+        UNION ALL
+        SELECT c.oid::regclass, false, false FROM pg_class AS c WHERE c.oid = sessions AND c.relkind = 'r'
+    LOOP
+        EXECUTE format(CASE WHEN is_old THEN 'SELECT count(*) FROM ONLY %s' ELSE 'SELECT count(*) FROM ONLY %s WHERE created_at < $1' END, leaf)
+        INTO old_rows USING cutoff;
+        IF old_rows > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_work(timestamptz) IS 'Part of archive_old_sessions(): tables with sessions before a time, how many, and whether they lie wholly before it and where the archive has nothing yet; oldest first.';
+
+CREATE FUNCTION @extschema@.mm_hold_session_keys() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_hold_session_keys';
+
+COMMENT ON FUNCTION @extschema@.mm_hold_session_keys() IS
+    'Trigger on session_keys, once a DELETE: waits while sessions move to the archive, so that none loses its key on the way.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_rows(leaf regclass, first_block bigint, end_block bigint, cutoff timestamptz) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    AS $$
+DECLARE
+    columns CONSTANT text := @extschema@.mm_archive_columns();
+    moved bigint;
+BEGIN
+    -- It may have become the archive's meanwhile.
+    IF leaf <> '@extschema@.assessment_sessions'::regclass AND NOT EXISTS (
+        SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = '@extschema@.assessment_sessions'::regclass) THEN
+        RETURN 0;
+    END IF;
+    -- History and audit tell a move from a loss by this and by who does it.
+    PERFORM set_config('mindmeasure.moving_to_archive', 'on', true);
+    moved := @extschema@.mm_move_to_archive(leaf, first_block, end_block, cutoff);
+    IF moved IS NULL THEN
+        -- Never waits for a row, so that it cannot deadlock with scoring or erasing: what others
+        -- hold, session or key, is left for the next run. Deleted through the parent, so that
+        -- triggers see one table, flat or partitioned.
+        EXECUTE format($move$
+            WITH old AS MATERIALIZED (
+                SELECT s.id, s.user_id, s.created_at
+                FROM ONLY %1$s AS s
+                JOIN @extschema@.session_keys AS k ON k.id = s.id AND k.user_id = s.user_id
+                WHERE s.ctid >= %3$L::tid AND s.ctid < %4$L::tid AND s.created_at < $1
+                FOR UPDATE OF s SKIP LOCKED FOR KEY SHARE OF k SKIP LOCKED
+            ), moved AS (
+                DELETE FROM @extschema@.assessment_sessions AS s USING old
+                WHERE s.id = old.id AND s.user_id = old.user_id AND s.created_at = old.created_at
+                RETURNING s.*
+            )
+            INSERT INTO @extschema@.assessment_sessions_archive (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM moved
+            $move$, leaf, columns, format('(%s,0)', first_block), format('(%s,0)', least(end_block, 4294967295)))
+        USING cutoff;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    PERFORM set_config('mindmeasure.moving_to_archive', 'off', true);
+    IF moved > 0 THEN
+        PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', moved));
+    END IF;
+    RETURN moved;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_archive_rows(regclass, bigint, bigint, timestamptz) IS
+    'Part of archive_old_sessions(): moves the sessions before a time that lie in a range of a table''s blocks: mm_move_to_archive(), or one statement.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_archive_month(leaf regclass, cutoff timestamptz, rows bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET lock_timeout = '200ms' SET client_min_messages = warning
+    AS $$
+DECLARE
+    sessions CONSTANT regclass := '@extschema@.assessment_sessions';
+    archive CONSTANT regclass := '@extschema@.assessment_sessions_archive';
+    attempts CONSTANT integer := 50;
+    attempt integer := 1;
+    bounds record;
+    new_name text;
+    item text;
+BEGIN
+    -- Another archiver may have had its turn.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+        RETURN 0;
+    END IF;
+    PERFORM @extschema@.mm_keep_vacuum_off(t) FROM unnest(ARRAY[sessions, archive, leaf]) AS t;
+    LOOP
+        BEGIN
+            -- Readers and inserts come by the parents, deletes by session_keys: every other attempt begins there,
+            -- so that neither can stand in the way of all.
+            IF attempt % 2 = 0 THEN
+                LOCK TABLE ONLY @extschema@.session_keys IN ACCESS EXCLUSIVE MODE;
+            END IF;
+            LOCK TABLE ONLY @extschema@.assessment_sessions IN ACCESS EXCLUSIVE MODE;
+            LOCK TABLE ONLY @extschema@.assessment_sessions_archive IN SHARE UPDATE EXCLUSIVE MODE;
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = leaf AND inhparent = sessions) THEN
+                RETURN 0; -- somebody else has moved it
+            END IF;
+            SELECT b.from_time, b.to_time INTO STRICT bounds FROM @extschema@.mm_time_bounds(leaf) AS b;
+            IF bounds.to_time > cutoff THEN
+                RETURN NULL;
+            END IF;
+            new_name := '@extschema@.' || quote_ident((SELECT relname FROM pg_class WHERE oid = archive) || '_' ||
+                to_char(bounds.from_time, CASE WHEN bounds.from_time = date_trunc('month', bounds.from_time) AND bounds.to_time = bounds.from_time + interval '1 month'
+                                               THEN '"y"YYYY"m"MM' ELSE '"from_y"YYYY"m"MM"d"DD"h"HH24MISS' END));
+            IF NOT @extschema@.mm_archive_fits(leaf) OR to_regclass(new_name) IS NOT NULL THEN
+                RETURN NULL;
+            END IF;
+            EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', sessions, leaf);
+            -- The archive has no triggers; those of the parent have gone with the detaching.
+            FOR item IN SELECT format('DROP TRIGGER %I ON %s', t.tgname, leaf) FROM pg_trigger AS t WHERE t.tgrelid = leaf AND NOT t.tgisinternal LOOP
+                EXECUTE item;
+            END LOOP;
+            EXECUTE format('ALTER TABLE %s RENAME TO %s', leaf, split_part(new_name, '.', -1));
+            EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', archive, leaf, bounds.from_time, bounds.to_time);
+            -- Of no use there.
+            SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
+            WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = leaf AND conindid = i.indexrelid);
+            IF item IS NOT NULL THEN
+                EXECUTE item;
+            END IF;
+            PERFORM @extschema@.mm_audit('ARCHIVE', 'assessment_sessions', NULL, jsonb_build_object('rows', rows, 'partition', leaf::text));
+            RETURN rows;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                -- Whoever queues behind a lock that is waited for waits too: a short wait, then let them pass.
+                IF attempt >= attempts THEN
+                    RAISE EXCEPTION 'the locks on % and % were not free in % attempts of 200 ms', sessions, archive, attempts
+                        USING ERRCODE = 'lock_not_available',
+                              HINT = 'A long transaction uses the tables: see pg_stat_activity. What was moved stays moved; call again when it has ended.';
+                END IF;
+                attempt := attempt + 1;
+            -- The month does not fit as it is: its rows move by themselves, and tell if they cannot.
+            WHEN datatype_mismatch OR invalid_object_definition OR check_violation OR wrong_object_type OR invalid_table_definition THEN
+                RETURN NULL;
+        END;
+        PERFORM pg_sleep(0.1 * random());
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_retention_work(actions text[])
+    RETURNS TABLE (task text, action text, relation regclass, leaf regclass, by_partition boolean, time_column text,
+                   redacted_columns text[], keep interval, cutoff timestamptz, blocks bigint, step bigint, due bigint)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    policy record;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: retention is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF actions IS NULL OR NOT actions <@ '{archive,drop,redact}' THEN
+        RAISE EXCEPTION 'actions: must be of archive, drop, redact' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give an array, e.g. ''{drop,redact}''.';
+    END IF;
+    FOR policy IN
+        SELECT p.*, to_regclass(format('@extschema@.%I', p.table_name)) AS id
+        FROM @extschema@.retention_policies AS p WHERE p.enabled AND p.action = ANY (actions)
+        ORDER BY array_position('{archive,redact,drop}', p.action), p.table_name
+    LOOP
+        -- It may come with a later version.
+        CONTINUE WHEN policy.id IS NULL;
+        task := policy.action || ' ' || policy.table_name;
+        action := policy.action;
+        relation := policy.id;
+        time_column := @extschema@.mm_retention_time(relation, policy.time_column);
+        redacted_columns := policy.redacted_columns;
+        keep := policy.keep;
+        cutoff := now() - keep;
+        by_partition := action = 'drop' AND time_column = @extschema@.mm_retention_time(relation, NULL);
+        IF time_column IS NULL THEN
+            RAISE WARNING '%: the table has no such time_column', task USING HINT = 'Correct the row of retention_policies.';
+        ELSIF action = 'archive' OR by_partition THEN
+            RETURN NEXT;
+        ELSE
+            FOR leaf, blocks, step IN
+                SELECT l.id, b.blocks, b.step
+                FROM (SELECT relation AS id WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = relation)
+                      UNION ALL SELECT t.relid FROM pg_partition_tree(relation) AS t WHERE t.isleaf) AS l
+                CROSS JOIN LATERAL @extschema@.mm_archive_blocks(l.id) AS b
+            LOOP
+                EXECUTE format('SELECT count(*) FROM ONLY %s WHERE ', leaf) || @extschema@.mm_retention_due(action, time_column, redacted_columns)
+                INTO due USING cutoff;
+                IF due > 0 THEN
+                    RETURN NEXT;
+                END IF;
+            END LOOP;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.mm_start_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 1, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 1, 3);
+    PERFORM @extschema@.mm_check_for_partitioning();
+    PERFORM @extschema@.mm_progress('partition', 2, 3);
+    COMMIT;
+    PERFORM @extschema@.mm_show_progress('partition', 2, 3);
+    PERFORM @extschema@.mm_partition_sessions();
+    PERFORM @extschema@.mm_progress('partition', 3, 3);
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_swap_in_partitions(sessions regclass) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET client_min_messages = warning
+    AS $$
+DECLARE
+    schema CONSTANT text := '@extschema@';
+    -- The parent is made under this name and then takes the table's.
+    parent CONSTANT text := schema || '.mm_partitioned_sessions';
+    base text;
+    first_name text;
+    has_rows boolean;
+    statement text;
+    before_swap text[] := '{}';
+    on_parent text[] := '{}';
+    after_swap text[] := '{}';
+    lowest timestamptz;
+    highest timestamptz;
+    item record;
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', sessions);
+    IF (SELECT relkind FROM pg_class WHERE oid = sessions) = 'p' THEN
+        RETURN NULL;
+    END IF;
+    -- Again, under the lock.
+    PERFORM @extschema@.mm_refuse_what_cannot_move(sessions);
+    SELECT c.relname INTO base FROM pg_class AS c WHERE c.oid = sessions;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', sessions) INTO has_rows;
+
+    -- Where its rows lie: proven by the CHECK of mm_start_partitioning(), or read.
+    SELECT m[1], m[2] INTO lowest, highest
+    FROM pg_constraint AS c
+    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''([^'']+)''.* < ''([^'']+)''') AS m
+    WHERE c.conrelid = sessions AND c.conname = 'mm_time_range' AND c.convalidated;
+    IF NOT FOUND THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', sessions);
+        EXECUTE format('SELECT date_trunc(''month'', min(created_at), ''UTC''), date_trunc(''month'', greatest(max(created_at), now()), ''UTC'') + interval ''1 month'' FROM %s HAVING count(*) > 0', sessions)
+            INTO lowest, highest;
+        IF lowest IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT mm_time_range CHECK (created_at >= %L::timestamptz AND created_at < %L::timestamptz)', sessions, lowest, highest);
+        END IF;
+    END IF;
+    first_name := base || '_before_' || to_char(coalesce(highest, now()), '"y"YYYY"m"MM');
+
+    -- What hangs on the table, as text, while it still has its name: names in it will be the parent's.
+    -- Indexes: on the parent under their names, on the partition under others.
+    FOR item IN
+        SELECT i.indexrelid::regclass AS index, c.relname AS name, i.indisunique, pg_get_indexdef(i.indexrelid) AS definition,
+               obj_description(i.indexrelid, 'pg_class') AS comment, k.conname AS constraint_name, i.indisprimary,
+               i.indisvalid AND NOT i.indisexclusion
+               AND (NOT i.indisunique OR (SELECT attnum FROM pg_attribute WHERE attrelid = sessions AND attname = 'created_at') = ANY (i.indkey)) AS can_move,
+               row_number() OVER (ORDER BY c.relname) AS number
+        FROM pg_index AS i
+        JOIN pg_class AS c ON c.oid = i.indexrelid
+        LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = sessions AND k.contype IN ('p', 'u', 'x')
+        WHERE i.indrelid = sessions
+    LOOP
+        IF item.indisprimary THEN
+            before_swap := before_swap || format('ALTER TABLE %s DROP CONSTRAINT %I', sessions, item.constraint_name);
+        ELSIF item.indisunique AND item.definition LIKE '% USING btree (id, user_id, created_at)' AND item.constraint_name IS NULL THEN
+            before_swap := before_swap || format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', sessions, first_name || '_pkey', item.name);
+        ELSIF NOT item.can_move THEN
+            RAISE WARNING 'index % stays on the first partition only: a partitioned table can be held unique only together with created_at', item.name
+                USING HINT = 'Across all partitions id is unique through session_keys.';
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+        ELSE
+            before_swap := before_swap || format('ALTER INDEX %s RENAME TO %I', item.index, first_name || '_' || item.number || '_idx');
+            on_parent := on_parent || CASE WHEN item.constraint_name IS NOT NULL
+                THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.constraint_name,
+                     (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k WHERE k.conrelid = sessions AND k.conname = item.constraint_name))
+                ELSE replace(item.definition, format(' ON %s USING ', sessions), format(' ON ONLY %s USING ', parent)) END;
+            IF item.comment IS NOT NULL THEN
+                after_swap := after_swap || format('COMMENT ON INDEX %s.%I IS %L', schema, item.name, item.comment);
+            END IF;
+        END IF;
+    END LOOP;
+    -- Dropped before the index takes its place.
+    SELECT array_agg(s ORDER BY s !~ ' DROP CONSTRAINT ') INTO before_swap FROM unnest(before_swap) AS s;
+    on_parent := format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (id, user_id, created_at)', parent, base || '_pkey') || on_parent;
+    -- A check that has not been proven of the rows that are there is not asked of them now.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'c' AND NOT convalidated LOOP
+        on_parent := on_parent || format('ALTER TABLE %s DROP CONSTRAINT %I', parent, item.conname)
+                               || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    -- Foreign keys out of the table: the partition's own are found equal and taken in without a look at the rows.
+    FOR item IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = sessions AND contype = 'f' LOOP
+        on_parent := on_parent || format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, item.conname, item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT c.conname, obj_description(c.oid, 'pg_constraint') AS comment FROM pg_constraint AS c
+        WHERE c.conrelid = sessions AND c.contype IN ('c', 'f') AND obj_description(c.oid, 'pg_constraint') IS NOT NULL
+    LOOP
+        after_swap := after_swap || format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.conname, sessions, item.comment);
+    END LOOP;
+    -- Foreign keys of others into the table.
+    FOR item IN SELECT conrelid::regclass AS relation, conname, @extschema@.mm_foreign_key_to_keys(oid) AS definition FROM pg_constraint WHERE confrelid = sessions AND contype = 'f' AND conparentid = 0 LOOP
+        -- First of all: it stands on the old primary key.
+        before_swap := format('ALTER TABLE %s DROP CONSTRAINT %I', item.relation, item.conname) || before_swap;
+        after_swap := after_swap || format('ALTER TABLE %s ADD CONSTRAINT %I %s', item.relation, item.conname, item.definition);
+        RAISE INFO 'foreign key % of % points to session_keys from now on', item.conname, item.relation;
+    END LOOP;
+    -- Triggers, in whatever state they are.
+    FOR item IN SELECT oid, tgname, tgenabled, pg_get_triggerdef(oid) AS definition, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = sessions AND NOT tgisinternal LOOP
+        before_swap := before_swap || format('DROP TRIGGER %I ON %s', item.tgname, sessions);
+        after_swap := after_swap || item.definition;
+        IF item.tgenabled <> 'O' THEN
+            after_swap := after_swap || format('ALTER TABLE %s %s TRIGGER %I', sessions,
+                CASE item.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, item.tgname);
+        END IF;
+        IF item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON TRIGGER %I ON %s IS %L', item.tgname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Its policies, and those of other tables that look into it.
+    FOR item IN
+        SELECT p.*, p.polrelid = sessions AS own, p.polrelid::regclass AS relation, obj_description(p.oid, 'pg_policy') AS comment,
+               (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r) AS roles,
+               pg_get_expr(p.polqual, p.polrelid) AS visible, pg_get_expr(p.polwithcheck, p.polrelid) AS checked
+        FROM pg_policy AS p
+        WHERE p.polrelid = sessions OR EXISTS (
+            SELECT FROM pg_depend AS d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions)
+    LOOP
+        IF item.own THEN
+            before_swap := before_swap || format('DROP POLICY %I ON %s', item.polname, sessions);
+            statement := format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', item.polname, sessions,
+                CASE WHEN item.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                CASE item.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, item.roles);
+        ELSE
+            statement := format('ALTER POLICY %I ON %s', item.polname, item.relation);
+        END IF;
+        after_swap := after_swap || (statement || coalesce(' USING (' || item.visible || ')', '') || coalesce(' WITH CHECK (' || item.checked || ')', ''));
+        IF item.own AND item.comment IS NOT NULL THEN
+            after_swap := after_swap || format('COMMENT ON POLICY %I ON %s IS %L', item.polname, sessions, item.comment);
+        END IF;
+    END LOOP;
+    -- Views on it, and functions whose bodies are bound to it.
+    FOR item IN
+        SELECT DISTINCT v.oid::regclass AS view, pg_get_viewdef(v.oid) AS definition, v.reloptions
+        FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || format('CREATE OR REPLACE VIEW %s%s AS %s', item.view, ' WITH (' || array_to_string(item.reloptions, ', ') || ')', item.definition);
+    END LOOP;
+    FOR item IN
+        SELECT DISTINCT pg_get_functiondef(p.oid) AS definition
+        FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prosqlbody IS NOT NULL
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = sessions
+    LOOP
+        after_swap := after_swap || item.definition;
+    END LOOP;
+    -- Grants on the table and on its columns.
+    FOR item IN
+        SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, a.privilege_type, a.is_grantable, g.column_name
+        FROM (SELECT c.relacl AS acl, NULL::text AS column_name, c.relowner FROM pg_class AS c WHERE c.oid = sessions
+              UNION ALL
+              SELECT t.attacl, quote_ident(t.attname), c.relowner FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid WHERE t.attrelid = sessions AND NOT t.attisdropped) AS g
+        CROSS JOIN LATERAL aclexplode(g.acl) AS a
+        WHERE a.grantee <> g.relowner
+    LOOP
+        after_swap := after_swap || format('GRANT %s%s ON %s TO %s%s', item.privilege_type, ' (' || item.column_name || ')', sessions, item.grantee,
+            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    -- Counters belong to the column that they count for.
+    FOR item IN
+        SELECT a.attname, a.attidentity, pg_get_serial_sequence(sessions::text, a.attname::text)::regclass AS sequence
+        FROM pg_attribute AS a
+        WHERE a.attrelid = sessions AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(sessions::text, a.attname::text) IS NOT NULL
+    LOOP
+        IF item.attidentity = '' THEN
+            after_swap := after_swap || format('ALTER SEQUENCE %s OWNED BY %s.%I', item.sequence, sessions, item.attname);
+        ELSE
+            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS next FROM %s', item.sequence) INTO statement;
+            before_swap := before_swap || format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', sessions, item.attname);
+            on_parent := on_parent || format('ALTER TABLE %s ALTER COLUMN %I RESTART WITH %s', parent, item.attname, statement);
+        END IF;
+    END LOOP;
+    SELECT format('COMMENT ON TABLE %s IS %L', sessions, obj_description(sessions, 'pg_class')) INTO statement;
+    after_swap := after_swap || statement;
+    after_swap := after_swap || format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', sessions);
+    IF (SELECT relforcerowsecurity FROM pg_class WHERE oid = sessions) THEN
+        after_swap := after_swap || format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', sessions);
+    END IF;
+    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) PARTITION BY RANGE (created_at)', parent, sessions);
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS mm_time_range', parent);
+    PERFORM @extschema@.mm_close_table(parent::regclass);
+    FOREACH statement IN ARRAY before_swap LOOP EXECUTE statement; END LOOP;
+    FOREACH statement IN ARRAY on_parent LOOP EXECUTE statement; END LOOP;
+    PERFORM @extschema@.mm_close_table(sessions);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', sessions, first_name);
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', parent, base);
+    EXECUTE format('CREATE TABLE %s.%I PARTITION OF %s.%I DEFAULT', schema, base || '_default', schema, base);
+    PERFORM @extschema@.mm_close_table(format('%s.%I', schema, base || '_default')::regclass);
+    IF has_rows THEN
+        EXECUTE format('ALTER TABLE %s.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', schema, base, sessions, lowest, highest);
+    END IF;
+    FOREACH statement IN ARRAY after_swap LOOP EXECUTE statement; END LOOP;
+    IF has_rows THEN
+        RETURN first_name;
+    END IF;
+    EXECUTE format('DROP TABLE %s', sessions);
+    RETURN NULL;
+END;
+$$;
 
 CREATE FUNCTION @extschema@.mm_record_new_rows() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
@@ -2242,6 +1837,411 @@ BEGIN
     RETURN known;
 END;
 $$;
+
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
+    RETURNS TABLE (table_name text, document jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = 1
+    AS $$
+DECLARE
+    queries text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
+        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
+    END IF;
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
+    INTO STRICT queries
+    FROM @extschema@.mm_person_tables() AS t
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
+    RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'format', 'mindmeasure person', 'format_version', 1,
+        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
+        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
+        'exported_at', clock_timestamp(),
+        'user_id', mm_export_user.user_id,
+        -- What each table had for columns: one that is not in a row was NULL.
+        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
+        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
+                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
+                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
+                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
+    INTO STRICT result;
+    RETURN result;
+EXCEPTION WHEN program_limit_exceeded THEN
+    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
+        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    AS $$
+DECLARE
+    person uuid;
+    part record;
+    unknown text;
+    stored bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    -- IS TRUE: what is missing or of another type is wrong, too.
+    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
+       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
+    END IF;
+    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
+        RAISE EXCEPTION 'document.format_version: must be 1'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
+    END IF;
+    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
+       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
+        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
+    END IF;
+    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
+        RAISE EXCEPTION 'document.user_id: must be a UUID'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+    END IF;
+    person := document ->> 'user_id';
+    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
+                FROM jsonb_each(document -> 'tables') AS t
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
+                ORDER BY t.key
+    LOOP
+        IF part.relation IS NULL THEN
+            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
+        END IF;
+        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
+            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
+            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
+        END IF;
+        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
+            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        SELECT min(x.name) INTO unknown
+        FROM (SELECT jsonb_array_elements_text(part.columns)
+              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
+        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
+        END IF;
+    END LOOP;
+
+    PERFORM @extschema@.mm_close_person(person);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
+        RAISE EXCEPTION 'document.user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF @extschema@.mm_person_is_known(person) THEN
+        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
+    END IF;
+    -- They come with their history: that they come is not part of it.
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    BEGIN
+        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
+                    FROM @extschema@.mm_person_tables() AS p
+                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
+                    -- Keys first: all else refers to them.
+                    ORDER BY p.table_name <> 'session_keys', p.table_name
+        LOOP
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
+            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
+        END LOOP;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
+            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
+    END;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
+    RETURN stored;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
+    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together, and that one subtransaction scores: what it
+    -- has taken of memory, a few MB whatever their number, stays until the transaction ends.
+    batch_size CONSTANT integer := 2000;
+    -- In the select list, where it goes on when the next person is fetched.
+    people CURSOR FOR
+        SELECT (r.ready).* FROM (SELECT @extschema@.mm_ready_people(settled, window_start, NULL) AS ready) AS r;
+    person record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    -- Where ranges of the batch end that are still to be scored, the next one last; and where that one begins.
+    ends integer[];
+    first integer;
+    last integer;
+    one record;
+    left_over uuid[];
+    scored bigint := 0;
+    taken integer := 0;
+    state text;
+    reason text;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF max_sessions IS NULL OR max_sessions < 1 THEN
+        RAISE EXCEPTION 'max_sessions: must be 1 or more'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
+    END IF;
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
+        LOOP
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
+            EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it. People with
+        -- something to refresh come last.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.mixed, r.place) AS sessions,
+               array_agg(r.person ORDER BY r.mixed, r.place) AS persons,
+               array_agg(r.at ORDER BY r.mixed, r.place) AS times,
+               array_agg(r.refresh ORDER BY r.mixed, r.place) AS refreshes,
+               count(*) AS number,
+               count(*) FILTER (WHERE NOT r.mixed) AS unmixed
+        INTO together
+        FROM ready AS r;
+
+        first := 1;
+        ends := ARRAY[together.number, together.unmixed];
+        WHILE ends <> '{}' LOOP
+            last := ends[cardinality(ends)];
+            left_over := together.sessions[first:last];
+            IF first <= last AND last <= together.unmixed THEN
+                BEGIN
+                    left_over := @extschema@.mm_fuse_batch(left_over, together.persons[first:last], together.times[first:last]);
+                    scored := scored + last - first + 1 - cardinality(left_over);
+                    taken := taken + last - first + 1 - cardinality(left_over);
+                EXCEPTION WHEN OTHERS THEN
+                    -- One of them: which one, the halves tell.
+                    IF first < last THEN
+                        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                        RAISE LOG 'mm_fuse_pending: % sessions are scored in halves: % %', last - first + 1, state, reason;
+                        ends := ends || (first + last) / 2;
+                        CONTINUE;
+                    END IF;
+                END;
+            END IF;
+            FOR one IN
+                SELECT w.id AS session_id, w.at AS created_at, w.refresh
+                FROM unnest(together.sessions[first:last], together.times[first:last], together.refreshes[first:last]) WITH ORDINALITY AS w (id, at, refresh, place)
+                WHERE w.id = ANY (left_over)
+                ORDER BY w.place
+            LOOP
+                BEGIN
+                    PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                    scored := scored + 1;
+                    taken := taken + 1;
+                EXCEPTION WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                    -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                    -- sessions cannot use up every batch.
+                    IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                        RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                    ELSE
+                        taken := taken + 1;
+                        UPDATE @extschema@.assessment_sessions AS s
+                        SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                        WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                    END IF;
+                END;
+            END LOOP;
+            first := last + 1;
+            ends := trim_array(ends, 1);
+        END LOOP;
+    END LOOP;
+    CLOSE people;
+    RETURN scored;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_ready_people(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (user_id uuid, sessions uuid[], times timestamptz[], refreshes boolean[])
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH modality AS (
+        -- As the active model says; a modality it does not mention under modalities counts fully.
+        SELECT f.name, m.spec -> 'modalities' -> f.name -> 'expected_weight' AS weight
+        FROM @extschema@.mm_models AS m
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT x ->> 'modality' AS name FROM jsonb_array_elements(m.spec -> 'features') AS x
+            UNION SELECT k FROM jsonb_object_keys(coalesce(m.spec -> 'modalities', '{}')) AS k) AS f
+        WHERE m.is_active
+    ), expected AS MATERIALIZED (
+        SELECT t.type, array_agg(modality.name) AS names
+        FROM unnest(ARRAY['full', 'quick', 'voice-only']) AS t (type)
+        JOIN modality ON CASE jsonb_typeof(modality.weight)
+            WHEN 'object' THEN coalesce((modality.weight ->> t.type)::float8, 0)
+            WHEN 'number' THEN (modality.weight #>> '{}')::float8
+            ELSE 1 END > 0
+        GROUP BY t.type
+    ), late AS MATERIALIZED (
+        -- One look at a score, however many analyses of its session have come, and at nothing else unless one is new.
+        SELECT f.session_id, f.session_created_at
+        FROM (SELECT x.session_id, array_agg(x.modality) AS modalities
+              FROM (SELECT a.session_id, 'text' AS modality FROM @extschema@.text_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'audio' FROM @extschema@.audio_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'visual' FROM @extschema@.visual_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'passive' FROM @extschema@.passive_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)) AS x
+              GROUP BY x.session_id) AS arrived
+        JOIN @extschema@.fusion_outputs AS f ON f.session_id = arrived.session_id AND NOT f.arrived_modalities @> arrived.modalities
+    ), waiting AS (
+        SELECT s.id, s.user_id, s.created_at, coalesce(s.assessment_type, 'full') AS type, false AS refresh
+        FROM @extschema@.assessment_sessions AS s
+        WHERE s.status IN ('pending', 'processing') AND (person IS NULL OR s.user_id = person)
+        UNION ALL
+        SELECT s.id, s.user_id, s.created_at, s.assessment_type, true
+        FROM late AS l
+        JOIN @extschema@.assessment_sessions AS s ON s.id = l.session_id AND s.created_at = l.session_created_at AND s.status = 'completed'
+    )
+    SELECT p.user_id, r.sessions, r.times, r.refreshes
+    FROM (SELECT w.user_id, min(w.created_at) AS since, array_agg(w.id) AS sessions, array_agg(w.created_at) AS times,
+                 array_agg(w.type) AS types, array_agg(w.refresh) AS refreshes
+          FROM waiting AS w GROUP BY w.user_id ORDER BY since, w.user_id) AS p
+    CROSS JOIN LATERAL (
+        SELECT array_agg(s.id ORDER BY s.at, s.id) AS sessions, array_agg(s.at ORDER BY s.at, s.id) AS times,
+               array_agg(s.refresh ORDER BY s.at, s.id) AS refreshes
+        FROM unnest(p.sessions, p.times, p.types, p.refreshes) AS s (id, at, type, refresh)
+        LEFT JOIN expected AS e ON e.type = s.type
+        CROSS JOIN LATERAL (
+            SELECT array_agg(a.modality) AS modalities, max(a.processed_at) AS newest
+            FROM (SELECT 'text' AS modality, x.processed_at FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'audio', x.processed_at FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'visual', x.processed_at FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'passive', x.processed_at FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id) AS a
+            WHERE NOT s.refresh) AS arrived
+        WHERE s.refresh OR arrived.newest <= settled OR arrived.modalities @> coalesce(e.names, '{}')) AS r
+    WHERE r.sessions IS NOT NULL
+    ORDER BY p.since, p.user_id
+    $$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (session_id uuid, user_id uuid, created_at timestamptz, refresh boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT s.id, p.user_id, s.at, s.refresh
+    FROM @extschema@.mm_ready_people(settled, window_start, person) AS p
+    CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
+    $$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
+    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
+    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
+    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
+    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
+    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
+    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
+    $$;
 
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED
@@ -2436,6 +2436,13 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'mm_rotate_keys_wrapper';
 
+CREATE FUNCTION @extschema@.mm_session_time(
+	"session_id" uuid /* Uuid */
+) RETURNS timestamp with time zone /* Option < TimestampWithTimeZone > */
+STRICT STABLE PARALLEL RESTRICTED
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'mm_session_time_wrapper';
+
 CREATE FUNCTION @extschema@.mm_set_identity(
 	"jwt" TEXT /* Option < & str > */
 ) RETURNS uuid /* Uuid */
@@ -2509,6 +2516,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.mm_fuse_session(uuid, boolean),
     @extschema@.mm_record_outcome(uuid, boolean, text),
     @extschema@.mm_explain_session(uuid),
+    @extschema@.mm_session_time(uuid),
     @extschema@.mm_score_history(uuid, timestamptz, timestamptz),
     @extschema@.mm_report_html(uuid, timestamptz, timestamptz)
 TO mindmeasure_user, mindmeasure_system;
@@ -2812,6 +2820,8 @@ COMMENT ON FUNCTION @extschema@.mm_validate_json(text, text, jsonb) IS
     'CHECK of a JSONB column: true where the document fits the named schema and is no larger than mindmeasure.max_document_bytes nor deeper than 64 levels; else 23514 naming every failing path of the field, never a value.';
 COMMENT ON FUNCTION @extschema@.mm_refuse(text, text) IS
     'For CHECK (condition OR mm_refuse(field, requirement)): always raises 23514 «field: must be requirement» with a hint.';
+COMMENT ON FUNCTION @extschema@.mm_session_time(uuid) IS
+    'When a session was: its created_at, archived or not; NULL where the caller has no such session. For look-ups by id in a partitioned table: WHERE id = $1 AND created_at = mm_session_time($1) opens one partition. The system role''s callers know every session, others their own.';
 COMMENT ON FUNCTION @extschema@.mm_caller_is_system() IS
     'Whether the caller, before any SECURITY DEFINER, has the system role.';
 COMMENT ON FUNCTION @extschema@.mm_person_lock_key(uuid) IS

@@ -25,9 +25,10 @@ const WRITING: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 const SESSION_TIMES: std::ops::RangeInclusive<i64> = -946_684_800_000_000..=6_311_433_599_000_000;
 
 /// Person and time of a registered session.
-type Key = (Option<Uuid>, Option<TimestampWithTimeZone>);
+pub type Key = (Option<Uuid>, Option<TimestampWithTimeZone>);
 
-fn registered(keys: &Table, id: Uuid, view: View) -> Result<Option<Key>> {
+/// Whose a session is, and when.
+pub fn registered(keys: &Table, id: Uuid, view: View) -> Result<Option<Key>> {
     keys.find(c"id", id, view, |row| {
         (row.get(c"user_id"), row.get(c"created_at"))
     })

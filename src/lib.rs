@@ -34,6 +34,7 @@ mod privacy;
 mod questionnaire;
 mod row_check;
 mod schema;
+mod session_time;
 mod settings;
 mod sql;
 mod store;

@@ -12,7 +12,11 @@ ANALYZE assessment_sessions;
 SELECT bench.spent() AS before \gset
 SELECT mm_fuse_pending(100000) AS n \gset
 SELECT (bench.spent() - :before) / :n AS pending \gset
-SELECT bench.read_as(:'session', 'SELECT s.* FROM public.session_keys AS k JOIN public.assessment_sessions AS s ON s.id = k.id AND s.created_at = k.created_at WHERE k.id = $1', true) AS keyed,
+SELECT bench.copy_id((SELECT user_id FROM bench.template WHERE kind = '1000' ORDER BY user_id LIMIT 1), 5) AS thousand, bench.spent() AS before \gset
+SELECT mm_rescore_user(:'thousand') AS n \gset
+SELECT (bench.spent() - :before) / :n AS rescored \gset
+SELECT bench.read_as(:'session', 'SELECT * FROM public.assessment_sessions WHERE id = $1 AND created_at = public.mm_session_time($1)', true) AS timed,
+       bench.read_as(:'session', 'SELECT s.* FROM public.session_keys AS k JOIN public.assessment_sessions AS s ON s.id = k.id AND s.created_at = k.created_at WHERE k.id = $1', true) AS keyed,
        bench.read_as(:'session', 'SELECT * FROM public.assessment_sessions WHERE id = $1', true) AS by_id \gset
 SET ROLE mindmeasure_user;
 SELECT bench.read_as(:'person', 'SELECT * FROM public.text_analysis WHERE $1 IS NOT NULL', true) AS own, bench.read_as(:'person', bench.dashboard('public'), true) AS prepared,
@@ -23,5 +27,5 @@ CALL bench.write_each(format('INSERT INTO public.text_analysis (session_id, sent
 RESET ROLE;
 DELETE FROM public.assessment_sessions WHERE status = 'pending';
 \o
-SELECT unnest('{mm_fuse_session,"mm_fuse_pending, a session","a session by its id through session_keys","a session by its id alone","own text analyses under row-level security","dashboard, prepared","dashboard, simple protocol","inserting a session","inserting a text analysis"}'::text[]),
-       unnest(ARRAY[:fuse_took, :pending, :keyed, :by_id, :own, :prepared, :simple, :session_took, :analysis_took]);
+SELECT unnest('{mm_fuse_session,"mm_fuse_pending, a session","mm_rescore_user, 1,000 sessions, a session","a session by its id and mm_session_time()","a session by its id, session_keys joined","a session by its id alone","own text analyses under row-level security","dashboard, prepared","dashboard, simple protocol","inserting a session","inserting a text analysis"}'::text[]),
+       unnest(ARRAY[:fuse_took, :pending, :rescored, :timed, :keyed, :by_id, :own, :prepared, :simple, :session_took, :analysis_took]);

@@ -9,6 +9,19 @@ CREATE FUNCTION bench.copied(tables text[]) RETURNS regclass[] LANGUAGE sql STAB
           'mind_measure_scores', 'session_outcomes', 'user_baselines', 'user_feature_baselines', 'user_calibration')
       AND (tables IS NULL OR c.relname = ANY (tables))
 $$;
+-- Sets the templates' rows aside, so that copying does not look for them among all copies that are there already.
+CREATE FUNCTION bench.set_templates_aside(tables text[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    relation regclass;
+BEGIN
+    FOREACH relation IN ARRAY bench.copied(tables) LOOP
+        EXECUTE format('CREATE TABLE IF NOT EXISTS %s AS SELECT * FROM %s WHERE user_id IN (SELECT user_id FROM bench.template)', bench.aside(relation), relation);
+    END LOOP;
+END;
+$$;
+CREATE FUNCTION bench.aside(relation regclass) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('bench.%I', 'templates_in_' || relname) FROM pg_class WHERE oid = relation
+$$;
 CREATE FUNCTION bench.copy_people(kind text, first int, last int, tables text[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     relation record;
@@ -16,7 +29,7 @@ BEGIN
     -- Triggers and foreign keys have seen the originals.
     SET LOCAL session_replication_role = replica;
     FOR relation IN
-        SELECT c.oid::regclass AS name,
+        SELECT c.oid::regclass AS name, coalesce(to_regclass(bench.aside(c.oid)), c.oid::regclass) AS source,
                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns,
                string_agg(CASE
                    WHEN a.atttypid = 'uuid'::regtype THEN format('bench.copy_id(x.%I, g.copy)', a.attname)
@@ -29,7 +42,7 @@ BEGIN
         GROUP BY c.oid
     LOOP
         EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s AS x JOIN bench.template AS t USING (user_id) CROSS JOIN generate_series($2, $3) AS g (copy) WHERE t.kind = $1',
-            relation.name, relation.columns, relation.values, relation.name) USING kind, first, last;
+            relation.name, relation.columns, relation.values, relation.source) USING kind, first, last;
     END LOOP;
 END;
 $$;

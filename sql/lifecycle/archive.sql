@@ -375,7 +375,7 @@ BEGIN
             -- Of no use there.
             SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') INTO item FROM pg_index AS i
             WHERE i.indrelid = leaf AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid)
-              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid);
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = leaf AND conindid = i.indexrelid);
             IF item IS NOT NULL THEN
                 EXECUTE item;
             END IF;

@@ -49,7 +49,7 @@ BEGIN
     FOR item IN
         SELECT r FROM @extschema@.mm_referenced(relation) AS r
         UNION ALL SELECT relation
-        UNION ALL SELECT p.partition FROM @extschema@.mm_time_partitions(relation) AS p WHERE p.is_default
+        UNION ALL SELECT t.partdefid::regclass FROM pg_partitioned_table AS t WHERE t.partrelid = relation AND t.partdefid <> 0
     LOOP
         EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', item);
     END LOOP;

@@ -29,6 +29,27 @@ impl<const N: usize> Values<'_, N> {
         // SAFETY: as promised.
         unsafe { self.get(at) }.ok_or_else(|| Error::Stored(name.into()))
     }
+
+    /// A text that must have a value: where it lies as it is, without a copy.
+    ///
+    /// # Safety
+    /// The column is a text.
+    pub unsafe fn text(&self, at: usize, name: &str) -> Result<&str> {
+        let missing = || Error::Stored(name.into());
+        let text = self.0[at].ok_or_else(missing)?;
+        // SAFETY: as promised; the row is there while it is handed over.
+        unsafe {
+            let raw = text.cast_mut_ptr::<pg_sys::varlena>();
+            let lies_bare = pgrx::varlena::varatt_is_4b_u(raw)
+                || pgrx::varlena::varatt_is_1b(raw) && !pgrx::varlena::varatt_is_1b_e(raw);
+            let bare = if lies_bare {
+                raw
+            } else {
+                pg_sys::pg_detoast_datum_packed(raw)
+            };
+            std::str::from_utf8(pgrx::varlena::varlena_to_byte_slice(bare)).map_err(|_| missing())
+        }
+    }
 }
 
 /// Which rows are seen.
@@ -239,12 +260,8 @@ impl Table {
         take: &mut impl FnMut(&Values<'_, N>) -> Result<()>,
         outcome: &mut Result<()>,
     ) {
-        const COLUMNS: usize = pg_sys::INDEX_MAX_KEYS as usize;
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-        let (mut values, mut nulls) = ([pg_sys::Datum::from(0); COLUMNS], [false; COLUMNS]);
-        let mut visibility: pg_sys::Buffer = 0;
-        // SAFETY: what is opened is closed at the end, or by the (sub)transaction's abort; an index has no more
-        // than COLUMNS columns.
+        // SAFETY: what is opened is closed at the end, or by the (sub)transaction's abort.
         unsafe {
             let index = pg_sys::index_open(index, lock);
             let order = (*(*index).rd_index)
@@ -269,45 +286,23 @@ impl Table {
             );
             (*scan).xs_want_itup = true;
             pg_sys::index_rescan(scan, &mut condition, 1, std::ptr::null_mut(), 0);
-            let slot = pg_sys::table_slot_create(self.relation(), std::ptr::null_mut());
-            // Where rows that were read are watched, each is looked at.
-            let is_watched = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32;
-            loop {
-                let forward = pg_sys::ScanDirection::ForwardScanDirection;
-                let place = pg_sys::index_getnext_tid(scan, forward);
-                if place.is_null() {
-                    break;
-                }
-                let block = pgrx::itemptr::item_pointer_get_block_number(place);
-                let status =
-                    pg_sys::visibilitymap_get_status(self.relation(), block, &mut visibility);
-                let is_visible = u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0;
-                if is_watched || !is_visible {
-                    let is_there = pg_sys::index_fetch_heap(scan, slot);
-                    super::clear(slot);
-                    if !is_there {
-                        continue;
-                    }
-                }
-                pg_sys::index_deform_tuple(
-                    (*scan).xs_itup,
-                    (*scan).xs_itupdesc,
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                );
-                let picked = places.map(|place| {
-                    let at = place?;
-                    (!nulls[at]).then(|| values[at])
-                });
-                *outcome = take(&Values(&picked));
-                if outcome.is_err() {
-                    break;
-                }
+            let mut entries = IndexEntries {
+                scan,
+                slot: pg_sys::table_slot_create(self.relation(), std::ptr::null_mut()),
+                visibility: 0,
+                room: Vec::with_capacity(ROOM / 8),
+            };
+            let mut rows = Vec::with_capacity(AT_ONCE);
+            let mut more = true;
+            while more && outcome.is_ok() {
+                rows.clear();
+                more = entries.next(&places, &mut rows);
+                *outcome = rows.iter().try_for_each(|row| take(&Values(row)));
             }
-            if visibility != 0 {
-                pg_sys::ReleaseBuffer(visibility);
+            if entries.visibility != 0 {
+                pg_sys::ReleaseBuffer(entries.visibility);
             }
-            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            pg_sys::ExecDropSingleTupleTableSlot(entries.slot);
             pg_sys::index_endscan(scan);
             pg_sys::UnregisterSnapshot(snapshot);
             pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
@@ -345,3 +340,108 @@ impl Table {
         }
     }
 }
+
+/// So many entries of an index, and so many bytes of them, are read at once.
+const AT_ONCE: usize = 64;
+const ROOM: usize = 16 * 1024;
+
+/// What a scan of an index alone goes through.
+struct IndexEntries {
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+    /// The page of the visibility map that was looked at last.
+    visibility: pg_sys::Buffer,
+    /// Room for entries, aligned as Postgres aligns them: the scan keeps its own only until it leaves a page.
+    room: Vec<u64>,
+}
+
+/// As pgrx declares them, but for its guard, which costs as much as some of them do: one stands around all.
+mod unguarded {
+    use pgrx::pg_sys;
+
+    unsafe extern "C-unwind" {
+        pub fn index_getnext_tid(
+            scan: pg_sys::IndexScanDesc,
+            direction: pg_sys::ScanDirection::Type,
+        ) -> pg_sys::ItemPointer;
+        pub fn index_fetch_heap(
+            scan: pg_sys::IndexScanDesc,
+            slot: *mut pg_sys::TupleTableSlot,
+        ) -> bool;
+        pub fn visibilitymap_get_status(
+            relation: pg_sys::Relation,
+            block: pg_sys::BlockNumber,
+            page: *mut pg_sys::Buffer,
+        ) -> u8;
+        pub fn index_deform_tuple(
+            tuple: pg_sys::IndexTuple,
+            shape: pg_sys::TupleDesc,
+            values: *mut pg_sys::Datum,
+            nulls: *mut bool,
+        );
+    }
+}
+
+impl IndexEntries {
+    /// Adds the next rows that are seen; `false` after the last. What they point to is there until the next call.
+    ///
+    /// # Safety
+    /// The scan wants entries, and the places are within them; `rows` has room for AT_ONCE.
+    unsafe fn next<const N: usize>(
+        &mut self,
+        places: &[Option<usize>; N],
+        rows: &mut Vec<[Option<pg_sys::Datum>; N]>,
+    ) -> bool {
+        // Entries are no larger than a third of a page.
+        const LARGEST: usize = pg_sys::BLCKSZ as usize / 3;
+        const COLUMNS: usize = pg_sys::INDEX_MAX_KEYS as usize;
+        let (mut values, mut nulls) = ([pg_sys::Datum::from(0); COLUMNS], [false; COLUMNS]);
+        let start = self.room.as_mut_ptr().cast::<u8>();
+        let mut filled = 0;
+        // SAFETY: what Postgres raises leaves frames without anything to drop; an index has no more than COLUMNS
+        // columns.
+        unsafe {
+            // Where rows that were read are watched, each is looked at.
+            let is_watched = pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32;
+            let (scan, table) = (self.scan, (*self.scan).heapRelation);
+            pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                while rows.len() < AT_ONCE && ROOM - filled >= LARGEST {
+                    let forward = pg_sys::ScanDirection::ForwardScanDirection;
+                    let place = unguarded::index_getnext_tid(scan, forward);
+                    if place.is_null() {
+                        return false;
+                    }
+                    let block = pgrx::itemptr::item_pointer_get_block_number(place);
+                    let status =
+                        unguarded::visibilitymap_get_status(table, block, &mut self.visibility);
+                    let is_visible = u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0;
+                    if is_watched || !is_visible {
+                        let is_there = unguarded::index_fetch_heap(scan, self.slot);
+                        super::clear(self.slot);
+                        if !is_there {
+                            continue;
+                        }
+                    }
+                    let entry = start.add(filled);
+                    let size = usize::from((*(*scan).xs_itup).t_info) & INDEX_SIZE_MASK;
+                    entry.copy_from_nonoverlapping((*scan).xs_itup.cast(), size);
+                    filled += size.next_multiple_of(8);
+                    unguarded::index_deform_tuple(
+                        entry.cast(),
+                        (*scan).xs_itupdesc,
+                        values.as_mut_ptr(),
+                        nulls.as_mut_ptr(),
+                    );
+                    rows.push(places.map(|place| {
+                        let at = place?;
+                        (!nulls[at]).then(|| values[at])
+                    }));
+                }
+                true
+            })
+        }
+    }
+}
+
+/// The bits of an entry's t_info that are its size in bytes (itup.h).
+const INDEX_SIZE_MASK: usize = 0x1fff;

@@ -56,7 +56,7 @@ pub fn verified() -> Option<Uuid> {
 /// symbol mm_current_person_wrapper, which must therefore stay. Its answer lies in the memory of
 /// one backend: no parallel worker knows it.
 #[pg_extern(stable, parallel_restricted)]
-fn mm_current_person() -> Option<Uuid> {
+pub fn mm_current_person() -> Option<Uuid> {
     verified().or_else(|| {
         if settings::require_verified_identity() {
             None

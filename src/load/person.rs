@@ -167,7 +167,7 @@ impl<'a> People<'a> {
         self.of(&self.features, user_id, columns, |row| {
             // SAFETY: the columns are of these types.
             unsafe {
-                let name: &str = row.required(0, "feature_name")?;
+                let name = row.text(0, "feature_name")?;
                 let n: f64 = row.required(1, "n")?;
                 if let (Some(&feature), true) = (plan.feature_index.get(name), n > 0.0) {
                     let observed: Option<TimestampWithTimeZone> = row.get(5);
@@ -190,7 +190,7 @@ impl<'a> People<'a> {
         self.of(&self.metrics, user_id, columns, |row| {
             // SAFETY: the columns are of these types.
             unsafe {
-                if let Some(metric) = Metric::parse(row.required(0, "metric_type")?) {
+                if let Some(metric) = Metric::parse(row.text(0, "metric_type")?) {
                     let n: i32 = row.required(1, "sample_count")?;
                     let (mean, m2) = (row.required(2, "mean")?, row.required(3, "m2")?);
                     metrics[metric] = metric_baseline(f64::from(n), mean, m2);
@@ -232,6 +232,7 @@ impl<'a> People<'a> {
         asked: Asked,
     ) -> Result<(Vec<Scored>, bool)> {
         let (mut scores, mut answer) = (Vec::new(), false);
+        let from = before.into_inner();
         let columns = [
             c"session_created_at",
             c"session_id",
@@ -249,7 +250,7 @@ impl<'a> People<'a> {
             unsafe {
                 let at: TimestampWithTimeZone = row.required(0, "session_created_at")?;
                 let session_id: Uuid = row.required(1, "session_id")?;
-                let is_later = at >= before;
+                let is_later = at.into_inner() >= from;
                 answer |= match asked {
                     Asked::Of(asked) => asked == session_id,
                     Asked::OfMany => is_later,
@@ -259,7 +260,7 @@ impl<'a> People<'a> {
                         at,
                         session_id,
                         p_worse: row.required(2, "p_worse_fused")?,
-                        is_usable: row.required::<&str>(3, "qc_overall")? != "insufficient",
+                        is_usable: row.text(3, "qc_overall")? != "insufficient",
                         self_report: row.get(4),
                         mood: Mood {
                             energy: row.get(5),
@@ -377,7 +378,7 @@ fn calibrations(table: &Table, user_id: Uuid) -> Result<[Option<Calibration>; 4]
     table.read(c"user_id", user_id, columns, View::Transaction, |row| {
         // SAFETY: the columns are of these types.
         unsafe {
-            if let Some(modality) = Modality::parse(row.required(0, "modality")?) {
+            if let Some(modality) = Modality::parse(row.text(0, "modality")?) {
                 let covariance: Vec<f64> = row.required(3, "covariance")?;
                 calibrations[modality.index()] = Some(Calibration {
                     a: row.required(1, "a")?,

@@ -139,12 +139,11 @@ SQL
     # lock_timeout ends each wait before deadlock_timeout, at which Postgres would call the autovacuum off.
     if [[ $shape == partitioned ]]; then
         fresh vacuumed partitioned
+        sql postgres -c 'ALTER SYSTEM SET autovacuum_naptime = 1' -c 'SELECT pg_reload_conf()' -o /dev/null
         for form in "SELECT mm_ensure_partitions(d, d) FROM (SELECT (now() - interval '70 months')::date AS d) AS old" 'SELECT archive_old_sessions()'; do
-            sql postgres -c 'ALTER SYSTEM SET autovacuum_naptime = 1' -c 'ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 100' \
-                -c 'ALTER SYSTEM SET autovacuum_vacuum_cost_limit = 1' -c 'SELECT pg_reload_conf()' -o /dev/null
-            sql vacuumed -c 'ALTER TABLE session_keys SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)' \
+            sql vacuumed -c 'ALTER TABLE session_keys SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)' \
                 -c "DELETE FROM session_keys WHERE id IN (SELECT id FROM assessment_sessions WHERE created_at > now() - interval '2 months' LIMIT 100)"
-            for _ in $(seq 300); do
+            for _ in $(seq 600); do
                 [[ $(sql_value vacuumed "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'session_keys'::regclass") == 0 ]] || break
                 sleep 0.1
             done
@@ -152,7 +151,7 @@ SQL
                 equals 1 "$(sql_value vacuumed "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'session_keys'::regclass")"
                 quiet vacuumed "$form" 2>&1)"
         done
-        sql postgres -c 'ALTER SYSTEM RESET ALL' -c 'SELECT pg_reload_conf()' -o /dev/null
+        sql postgres -c 'ALTER SYSTEM RESET autovacuum_naptime' -c 'SELECT pg_reload_conf()' -o /dev/null
     fi
 
     # ---- progress ----------------------------------------------------------------------------

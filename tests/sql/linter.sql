@@ -16,6 +16,7 @@ INSERT INTO spec.allowed VALUES
     ('function_search_path_mutable', 'auth.uid()', 'reads the backend''s memory and looks no name up'),
     ('function_search_path_mutable', 'mm_current_person()', 'the same'),
     ('function_search_path_mutable', 'mm_identity_is_verified()', 'the same'),
+    ('function_search_path_mutable', 'mm_session_time(uuid)', 'opens one table of ours and looks no name up'),
     ('security_definer_function_executable', 'mm_own_rate(uuid)', 'one''s own rate; who calls is checked first'),
     ('extension_in_public', 'mindmeasure', 'the schema of the document; a schema of its own is a word in CREATE EXTENSION'),
     ('duplicate_index', 'idx_scores_session, mind_measure_scores_session_id_key', 'the document''s own index, plain as it is written there, beside the key that makes a session''s score one'),
