@@ -3,14 +3,15 @@
 
 workers_prepare() { :; }
 
-# Batches of 250, so that two share the queue; over one connection, as a worker's.
+# Batches of a sixteenth of the queue: with larger ones two workers would not end together. Over one connection,
+# as a worker's.
 drain() {
-    sql small -c 'DO $$ BEGIN LOOP EXIT WHEN mm_fuse_pending(250) = 0; COMMIT; END LOOP; END $$'
+    sql small -c 'DO $$ BEGIN LOOP EXIT WHEN mm_fuse_pending(100) = 0; COMMIT; END LOOP; END $$'
 }
 
 workers_round() {
     local one two started add
-    add="SELECT bench.pending('100', 1, 20, 2, 'p' || :'label'); ANALYZE assessment_sessions;"
+    add="SELECT bench.pending('100', 1, 20, 4, 'p' || :'label'); ANALYZE assessment_sessions;"
     sql small -o /dev/null -v label="one$1" <<<"$add"
     started=$(date +%s%N)
     drain
