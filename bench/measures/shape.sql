@@ -1,6 +1,7 @@
 -- What one shape of assessment_sessions costs, as lines of name and microseconds. :label
 \set ON_ERROR_STOP on
 \o /dev/null
+SET client_min_messages = warning;
 SELECT bench.pending('100', 1, 2, 1, :'label' || 'w') AS warm, bench.pending('100', 3, 4, 1, :'label' || 'm') AS measured \gset
 SELECT bench.copy_id((SELECT user_id FROM bench.template WHERE kind = '100' ORDER BY user_id LIMIT 1), 6) AS person \gset
 SELECT id AS session FROM session_keys WHERE user_id = :'person' ORDER BY created_at LIMIT 1 OFFSET 50 \gset
