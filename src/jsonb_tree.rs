@@ -11,19 +11,21 @@ use serde::ser::{Error as _, Impossible, Serialize, Serializer};
 use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple};
 use serde_json::ser::{CompactFormatter, Formatter};
 
+use crate::error::{Error, Result};
 use crate::jsonb::RawJsonb;
 
 /// What serde cannot write as JSON.
-pub type NotJson = serde_json::Error;
+type NotJson = serde_json::Error;
 
 type Written = std::result::Result<JsonbValue, NotJson>;
 
 /// The JSONB of a document: an object or an array.
-pub fn to_jsonb<T: Serialize>(document: &T) -> std::result::Result<RawJsonb, NotJson> {
-    let mut root = document.serialize(Tree)?;
-    if !matches!(root.type_, jbvType::jbvObject | jbvType::jbvArray) {
-        return Err(NotJson::custom("neither an object nor an array"));
-    }
+pub fn to_jsonb<T: Serialize>(document: &T) -> Result<RawJsonb> {
+    let root = document.serialize(Tree).and_then(|root| match root.type_ {
+        jbvType::jbvObject | jbvType::jbvArray => Ok(root),
+        _ => Err(NotJson::custom("neither an object nor an array")),
+    });
+    let mut root = root.map_err(|error| Error::Stored(error.to_string()))?;
     // SAFETY: a whole tree; its objects are sorted as Postgres sorts them.
     let jsonb = unsafe { pg_sys::JsonbValueToJsonb(&mut root) };
     Ok(RawJsonb(jsonb.into()))

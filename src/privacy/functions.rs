@@ -5,11 +5,11 @@ use pgrx::prelude::*;
 use pgrx::Uuid;
 
 use super::columns::{column, table, Table};
-use super::values::{envelope, Row};
+use super::values::{envelope, jsonb, Row};
 use super::{disclosure, keys};
 use crate::caller::require_system;
 use crate::error::{or_raise, Error, Result};
-use crate::jsonb::{jsonb_of, JsonbText, RawJsonb};
+use crate::jsonb::{jsonb_of, RawJsonb};
 use crate::sql::Schema;
 
 /// The envelope of a document for a place in the database.
@@ -22,13 +22,13 @@ fn mm_encrypt_json(
     user_id: Uuid,
     value: RawJsonb,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> JsonbText {
+) -> RawJsonb {
     let schema = Schema::of(fcinfo);
     or_raise(
         place(&schema, table_name, column_name, true, user_id).and_then(|(table, column)| {
             let row = row(table, row_id, user_id);
             let envelope = row.seal(&schema, column, value.text().as_bytes())?;
-            Ok(JsonbText(envelope.to_json()))
+            jsonb(&envelope)
         }),
     )
 }

@@ -14,10 +14,10 @@ use pgrx::{AllocatedByPostgres, FromDatum, IntoDatum, PgTupleDesc, Uuid};
 
 use super::columns::{table, Column, Rule, Table};
 use super::existing::encrypting;
-use super::values::{envelope, Row};
+use super::values::{envelope, jsonb, Row};
 use super::{keys, ring};
 use crate::error::{or_raise, Error, Result};
-use crate::jsonb::{jsonb_of, JsonbText, RawJsonb};
+use crate::jsonb::{jsonb_of, RawJsonb};
 use crate::sql::Schema;
 use crate::validate::{validate, NO_ENVELOPE};
 
@@ -144,7 +144,7 @@ impl Writing<'_> {
             let sealed = self
                 .row()?
                 .seal(self.schema, column.name, value.text().as_bytes())?;
-            return Ok(JsonbText(sealed.to_json()).into_datum());
+            return Ok(Some(jsonb(&sealed)?.0));
         };
         if let Some(text) = self.opened(column, &envelope)? {
             let inner = jsonb_of(&text)

@@ -2,12 +2,14 @@
 
 use mindmeasure_vault::{Envelope, Malformed, NotAuthentic, Place};
 use pgrx::Uuid;
+use serde::Serialize;
 use serde_json::Value;
 use std::cell::OnceCell;
 
 use super::keys::{self, DataKey};
 use crate::error::{Error, Result};
-use crate::jsonb::Document;
+use crate::jsonb::{Document, RawJsonb};
+use crate::jsonb_tree::to_jsonb;
 use crate::sql::Schema;
 
 /// The envelope that a document is, if it is one.
@@ -31,6 +33,20 @@ pub fn envelope(document: &Value) -> std::result::Result<Option<Envelope>, Malfo
         }
         (Some(_), _) => Err(Malformed),
     }
+}
+
+/// An envelope as a JSONB column holds it.
+pub fn jsonb(envelope: &Envelope) -> Result<RawJsonb> {
+    #[derive(Serialize)]
+    struct Members {
+        mm_enc: u8,
+        kid: String,
+        n: String,
+        c: String,
+    }
+    let [kid, n, c] = envelope.to_fields();
+    let mm_enc = 1;
+    to_jsonb(&Members { mm_enc, kid, n, c })
 }
 
 /// Whose values these are, and in which row of which table.

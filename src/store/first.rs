@@ -14,12 +14,11 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use pgrx::{direct_function_call_as_datum, IntoDatum, Uuid};
 
-use super::{
-    complete, jsonb, names, observed_at, personal, reported, watch, Learnt, Lessons, Score,
-};
+use super::{complete, names, observed_at, personal, reported, watch, Learnt, Lessons, Score};
 use crate::audit::tell_added;
 use crate::direct::{Known, Table, View, Writer};
 use crate::error::Result;
+use crate::jsonb_tree::to_jsonb;
 use crate::settings::of_a_call;
 use crate::sql::Schema;
 
@@ -248,11 +247,11 @@ fn compared_row(score: &Score<'_>, now: Option<pg_sys::Datum>) -> Result<Columns
         (c"baseline_m2", before.m2.into_datum()),
         (
             c"baseline_comparison",
-            jsonb(&scored.baseline_comparison)?.into_datum(),
+            to_jsonb(&scored.baseline_comparison)?.into_datum(),
         ),
         (
             c"trend_analysis",
-            jsonb(&scored.trend_analysis)?.into_datum(),
+            to_jsonb(&scored.trend_analysis)?.into_datum(),
         ),
         (c"calculated_at", now),
     ])

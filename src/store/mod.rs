@@ -52,7 +52,7 @@ impl<'a> Score<'a> {
             session,
             scored,
             outcome,
-            drivers: jsonb(&scored.drivers)?,
+            drivers: to_jsonb(&scored.drivers)?,
         })
     }
 }
@@ -265,8 +265,8 @@ fn by_statement(
         column(scores, |score| score.scored.combined_before.n).into(),
         column(scores, |score| score.scored.combined_before.mean).into(),
         column(scores, |score| score.scored.combined_before.m2).into(),
-        documents(|scored| jsonb(&scored.baseline_comparison))?.into(),
-        documents(|scored| jsonb(&scored.trend_analysis))?.into(),
+        documents(|scored| to_jsonb(&scored.baseline_comparison))?.into(),
+        documents(|scored| to_jsonb(&scored.trend_analysis))?.into(),
         column(scores, |score| score.outcome).into(),
         column(scores, |score| personal(score.scored).map(array)).into(),
     ]);
@@ -367,10 +367,6 @@ fn observed_at(baseline: &Baseline) -> Option<TimestampWithTimeZone> {
     baseline
         .last_us
         .and_then(|us| TimestampWithTimeZone::try_from(us).ok())
-}
-
-fn jsonb(document: &impl serde::Serialize) -> Result<RawJsonb> {
-    to_jsonb(document).map_err(|error| Error::Stored(error.to_string()))
 }
 
 /// The figures of the self-report, in the order of [`FACTORS`].

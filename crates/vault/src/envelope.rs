@@ -32,14 +32,13 @@ impl Envelope {
         )
     }
 
-    /// `{"mm_enc": 1, "kid": …, "n": …, "c": …}`, for a JSONB column.
-    pub fn to_json(&self) -> String {
-        format!(
-            r#"{{"mm_enc": 1, "kid": "{}", "n": "{}", "c": "{}"}}"#,
-            self.kid.as_str(),
+    /// `kid`, `n` and `c` of `{"mm_enc": 1, "kid": …, "n": …, "c": …}`, for a JSONB column.
+    pub fn to_fields(&self) -> [String; 3] {
+        [
+            self.kid.as_str().to_owned(),
             self.encoded_nonce(),
-            self.encoded_sealed()
-        )
+            self.encoded_sealed(),
+        ]
     }
 
     fn encoded_nonce(&self) -> String {
