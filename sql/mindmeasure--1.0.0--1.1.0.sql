@@ -1,108 +1,197 @@
 -- mindmeasure 1.0.0 to 1.1.0: functions, then what every install ends with (sql/finalize.sql).
 -- The tables come last, by mm_migrate().
 
-CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    base record;
-    view_name text;
-    reader text;
-BEGIN
-    FOR base IN
-        SELECT t.table_name, c.oid AS relation,
-               (SELECT string_agg(
-                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
-                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
-                                            t.table_name, a.attname, a.attname, a.attname) END,
-                           ', ' ORDER BY a.attnum)
-                FROM pg_attribute AS a
-                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
-        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
-        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
-        ORDER BY t.table_name
-    LOOP
-        view_name := format('@extschema@.%I', base.table_name || '_clear');
-        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
-        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
-                       view_name, base.columns, base.table_name);
-        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
-                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
-        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
-            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
-                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
-            END IF;
-        END LOOP;
-        RETURN NEXT view_name;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
-    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
-
-CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    opened jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
-        -- A JSON null may be NULL or a document: neither is sealed.
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
-        -- Only a protected table's rows are sure to have both.
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN opened;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
-    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
-
-CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    sealed jsonb := row_data;
-    protected record;
-    row_id uuid;
-    person uuid;
-BEGIN
-    IF NOT @extschema@.mm_encryption_on() THEN
-        RETURN row_data;
-    END IF;
-    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
-        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
-            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
-                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
-        row_id := row_data ->> 'id';
-        person := row_data ->> 'user_id';
-        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
-            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
-            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
-    END LOOP;
-    RETURN sealed;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
-    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
-
 CREATE FUNCTION @extschema@.mm_valid_row(rules text, VARIADIC "values" "any") RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'mm_valid_row';
 
 COMMENT ON FUNCTION @extschema@.mm_valid_row(text, "any") IS
     'CHECK of a row: true where each value keeps its rule, else 23514 naming the field, never a value. rules: «field: rule, …», one for each value: for a jsonb the name of its schema (mm_json_schema), for a text its most characters (with «or sealed»: or an encrypted value), for a numeric lowest..highest. NULL keeps every rule. Errors of the rules themselves: 22023, 42704.';
+
+CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
+
+COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
+
+CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
+                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
+                ELSE line END
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
+    RETURNS TABLE (table_name text, document jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET bytea_output = 'hex' SET extra_float_digits = 1
+    AS $$
+DECLARE
+    queries text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
+        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
+    END IF;
+    -- One statement: all tables as of one moment. What is sealed is opened.
+    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
+               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
+                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
+                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
+                    ELSE @extschema@.mm_row_document(t.relation) END,
+               t.relation), ' UNION ALL ')
+    INTO STRICT queries
+    FROM @extschema@.mm_person_tables() AS t
+    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
+    RETURN QUERY EXECUTE queries USING user_id;
+    IF NOT current_setting('transaction_read_only')::boolean THEN
+        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
+    ELSE
+        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
+    END IF;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    result jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'format', 'mindmeasure person', 'format_version', 1,
+        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
+        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
+        'exported_at', clock_timestamp(),
+        'user_id', mm_export_user.user_id,
+        -- What each table had for columns: one that is not in a row was NULL.
+        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
+                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
+        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
+                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
+                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
+                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
+    INTO STRICT result;
+    RETURN result;
+EXCEPTION WHEN program_limit_exceeded THEN
+    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
+        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    AS $$
+DECLARE
+    person uuid;
+    part record;
+    unknown text;
+    stored bigint := 0;
+BEGIN
+    PERFORM @extschema@.mm_require_system();
+    -- IS TRUE: what is missing or of another type is wrong, too.
+    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
+       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
+    END IF;
+    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
+        RAISE EXCEPTION 'document.format_version: must be 1'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
+    END IF;
+    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
+       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
+        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
+    END IF;
+    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
+        RAISE EXCEPTION 'document.user_id: must be a UUID'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+    END IF;
+    person := document ->> 'user_id';
+    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
+                FROM jsonb_each(document -> 'tables') AS t
+                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
+                ORDER BY t.key
+    LOOP
+        IF part.relation IS NULL THEN
+            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
+        END IF;
+        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
+            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
+            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
+        END IF;
+        -- The owner, as who this runs, stores envelopes unopened.
+        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
+                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
+                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
+                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
+            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
+        END IF;
+        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
+            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
+        END IF;
+        SELECT min(x.name) INTO unknown
+        FROM (SELECT jsonb_array_elements_text(part.columns)
+              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
+        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
+        END IF;
+    END LOOP;
+
+    PERFORM @extschema@.mm_close_person(person);
+    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
+        RAISE EXCEPTION 'document.user_id: the person has been erased'
+            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
+    END IF;
+    IF @extschema@.mm_person_is_known(person) THEN
+        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
+    END IF;
+    -- They come with their history: that they come is not part of it.
+    PERFORM set_config('mindmeasure.without_history', 'on', true);
+    BEGIN
+        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
+                    FROM @extschema@.mm_person_tables() AS p
+                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
+                    -- Keys first: all else refers to them.
+                    ORDER BY p.table_name <> 'session_keys', p.table_name
+        LOOP
+            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
+            IF part.table_name = 'row_history' THEN
+                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
+                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
+                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
+            END IF;
+            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
+        END LOOP;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
+            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
+    END;
+    PERFORM set_config('mindmeasure.without_history', '', true);
+    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
+    RETURN stored;
+END;
+$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_refuse_erased() RETURNS trigger
     LANGUAGE c SET search_path = pg_catalog, pg_temp
@@ -163,59 +252,6 @@ BEGIN
     RETURN QUERY SELECT u.name, u.met FROM unnest(names, counts) AS u (name, met);
 END;
 $$;
-
-CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
-
-COMMENT ON FUNCTION @extschema@.mm_seal() IS
-    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
-
-CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    NEW.updated_at := OLD.updated_at;
-    RETURN NEW;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
-    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
-
-CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    name text;
-    batch record;
-    after uuid;
-    done bigint := 0;
-    total bigint;
-BEGIN
-    -- A procedure that commits cannot carry a SET clause.
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
-    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
-        after := NULL;
-        LOOP
-            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
-            after := batch.last_id;
-            done := done + batch.encrypted;
-            IF batch.encrypted > 0 THEN
-                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
-            END IF;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN after IS NULL;
-            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
-        END LOOP;
-    END LOOP;
-END;
-$$;
-
-COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
-    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE OR REPLACE FUNCTION @extschema@.mm_guard_session() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -393,6 +429,87 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.mm_refuse_rewriting() IS
     'Trigger: refuses UPDATE, DELETE and TRUNCATE of what may only grow (42501), to the owner and to superusers as well.';
+
+CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
+
+COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
+    'The database role that calls, before any SECURITY DEFINER.';
+
+CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    auditor CONSTANT text := @extschema@.mm_caller_role();
+    made record;
+BEGIN
+    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
+    END IF;
+    IF mm_break_glass.user_id IS NULL THEN
+        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
+    END IF;
+    IF mm_break_glass.user_id = auth.uid() THEN
+        RAISE EXCEPTION 'user_id: must be somebody else'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
+    END IF;
+    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
+        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
+    END IF;
+    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
+        RAISE EXCEPTION 'minutes: must be 1 to 240'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
+    END IF;
+    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
+    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
+    RETURNING id, expires_at INTO made;
+    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
+        jsonb_build_object('grant', made.id, 'minutes', minutes));
+    RETURN made.expires_at;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
+    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
+
+CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    caller CONSTANT text := @extschema@.mm_caller_role();
+    -- The platform, and the person themself, may end anybody's.
+    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
+    ended integer;
+BEGIN
+    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
+    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    IF ended > 0 THEN
+        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
+    END IF;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
+    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
+
+CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Not now(): a transaction that stays open must not outlive the grant.
+    SELECT coalesce(array_agg(g.user_id), '{}')
+    FROM @extschema@.break_glass_grants AS g
+    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
+      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    $$;
+
+COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
+    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
 
 CREATE FUNCTION @extschema@.mm_audit_digest(line jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -831,86 +948,362 @@ $$;
 COMMENT ON FUNCTION @extschema@.mm_enable_read_audit() IS
     'Has pgaudit log every read of a table that holds people''s rows, from the next connection on; returns how many tables these are. Call it again after tables were added. Superuser. Errors: 55000 pgaudit is not loaded.';
 
-CREATE FUNCTION @extschema@.mm_caller_role() RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
+    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
+    -- Sessions whose people are locked and looked at together, and that one subtransaction scores: what it
+    -- has taken of memory, a few MB whatever their number, stays until the transaction ends.
+    batch_size CONSTANT integer := 2000;
+    -- In the select list, where it goes on when the next person is fetched.
+    people CURSOR FOR
+        SELECT (r.ready).* FROM (SELECT @extschema@.mm_ready_people(settled, window_start, NULL) AS ready) AS r;
+    person record;
+    room integer;
+    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
+    sessions uuid[];
+    persons uuid[];
+    times timestamptz[];
+    refreshes boolean[];
+    together record;
+    -- Where ranges of the batch end that are still to be scored, the next one last; and where that one begins.
+    ends integer[];
+    first integer;
+    last integer;
+    one record;
+    left_over uuid[];
+    scored bigint := 0;
+    taken integer := 0;
+    state text;
+    reason text;
+BEGIN
+    IF NOT @extschema@.mm_caller_is_system() THEN
+        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
+    END IF;
+    IF max_sessions IS NULL OR max_sessions < 1 THEN
+        RAISE EXCEPTION 'max_sessions: must be 1 or more'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
+    END IF;
+    OPEN people;
+    WHILE taken < max_sessions LOOP
+        sessions := '{}';
+        persons := '{}';
+        times := '{}';
+        refreshes := '{}';
+        LOOP
+            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
+            EXIT WHEN room <= 0;
+            FETCH people INTO person;
+            EXIT WHEN NOT FOUND;
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
+            -- All of a person's at once, up to what was asked for.
+            room := max_sessions - taken - cardinality(sessions);
+            sessions := sessions || person.sessions[1:room];
+            times := times || person.times[1:room];
+            refreshes := refreshes || person.refreshes[1:room];
+            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
+        END LOOP;
+        EXIT WHEN sessions = '{}';
+
+        -- Read again under the locks: another worker may just have committed these. A session that
+        -- somebody is writing waits for the next call, and the person's later ones with it. People with
+        -- something to refresh come last.
+        WITH held AS MATERIALIZED (
+            SELECT s.id, s.status
+            FROM unnest(sessions, times) AS w (id, at)
+            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
+            FOR UPDATE OF s SKIP LOCKED
+        ), seen AS (
+            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
+            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
+            LEFT JOIN held AS h ON h.id = w.id
+        ), ready AS (
+            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
+            FROM seen AS s
+            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
+        )
+        SELECT array_agg(r.id ORDER BY r.mixed, r.place) AS sessions,
+               array_agg(r.person ORDER BY r.mixed, r.place) AS persons,
+               array_agg(r.at ORDER BY r.mixed, r.place) AS times,
+               array_agg(r.refresh ORDER BY r.mixed, r.place) AS refreshes,
+               count(*) AS number,
+               count(*) FILTER (WHERE NOT r.mixed) AS unmixed
+        INTO together
+        FROM ready AS r;
+
+        first := 1;
+        ends := ARRAY[together.number, together.unmixed];
+        WHILE ends <> '{}' LOOP
+            last := ends[cardinality(ends)];
+            left_over := together.sessions[first:last];
+            IF first <= last AND last <= together.unmixed THEN
+                BEGIN
+                    left_over := @extschema@.mm_fuse_batch(left_over, together.persons[first:last], together.times[first:last]);
+                    scored := scored + last - first + 1 - cardinality(left_over);
+                    taken := taken + last - first + 1 - cardinality(left_over);
+                EXCEPTION WHEN OTHERS THEN
+                    -- One of them: which one, the halves tell.
+                    IF first < last THEN
+                        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                        RAISE LOG 'mm_fuse_pending: % sessions are scored in halves: % %', last - first + 1, state, reason;
+                        ends := ends || (first + last) / 2;
+                        CONTINUE;
+                    END IF;
+                END;
+            END IF;
+            FOR one IN
+                SELECT w.id AS session_id, w.at AS created_at, w.refresh
+                FROM unnest(together.sessions[first:last], together.times[first:last], together.refreshes[first:last]) WITH ORDINALITY AS w (id, at, refresh, place)
+                WHERE w.id = ANY (left_over)
+                ORDER BY w.place
+            LOOP
+                BEGIN
+                    PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
+                    scored := scored + 1;
+                    taken := taken + 1;
+                EXCEPTION WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+                    -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
+                    -- sessions cannot use up every batch.
+                    IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
+                        RAISE WARNING 'session %: % %', one.session_id, state, reason;
+                    ELSE
+                        taken := taken + 1;
+                        UPDATE @extschema@.assessment_sessions AS s
+                        SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
+                        WHERE s.id = one.session_id AND s.created_at = one.created_at;
+                    END IF;
+                END;
+            END LOOP;
+            first := last + 1;
+            ends := trim_array(ends, 1);
+        END LOOP;
+    END LOOP;
+    CLOSE people;
+    RETURN scored;
+END;
+$$;
+
+CREATE FUNCTION @extschema@.mm_ready_people(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (user_id uuid, sessions uuid[], times timestamptz[], refreshes boolean[])
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text) $$;
-
-COMMENT ON FUNCTION @extschema@.mm_caller_role() IS
-    'The database role that calls, before any SECURITY DEFINER.';
-
-CREATE FUNCTION @extschema@.mm_break_glass(user_id uuid, reason text, minutes integer DEFAULT 60) RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    auditor CONSTANT text := @extschema@.mm_caller_role();
-    made record;
-BEGIN
-    IF NOT pg_has_role(auditor::name, 'mindmeasure_auditor', 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied: mm_break_glass() is for auditors'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_auditor, or be granted it.';
-    END IF;
-    IF mm_break_glass.user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF mm_break_glass.user_id = auth.uid() THEN
-        RAISE EXCEPTION 'user_id: must be somebody else'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Nobody gives themself access. Your own rows you see as a user.';
-    END IF;
-    IF (length(btrim(reason)) BETWEEN 10 AND 500) IS NOT TRUE THEN
-        RAISE EXCEPTION 'reason: must be 10 to 500 characters'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The person will read it: say why their rows have to be seen.';
-    END IF;
-    IF (minutes BETWEEN 1 AND 240) IS NOT TRUE THEN
-        RAISE EXCEPTION 'minutes: must be 1 to 240'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask again when the time is up and it is still needed.';
-    END IF;
-    INSERT INTO @extschema@.break_glass_grants (user_id, auditor_role, auditor_person, reason, expires_at)
-    VALUES (mm_break_glass.user_id, auditor, auth.uid(), btrim(mm_break_glass.reason), clock_timestamp() + make_interval(mins => minutes))
-    RETURNING id, expires_at INTO made;
-    PERFORM @extschema@.mm_audit('BREAK_GLASS', 'break_glass_grants', mm_break_glass.user_id,
-        jsonb_build_object('grant', made.id, 'minutes', minutes));
-    RETURN made.expires_at;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_break_glass(uuid, text, integer) IS
-    'Gives the calling auditor reading of one person''s rows for 1 to 240 minutes; returns when it ends. reason: 10 to 500 characters, which the person reads in break_glass_grants. A line of audit_log says so. Never for oneself. Whether the person exists is not told. Auditor only (42501); 22004 NULL user_id, 22023 reason, minutes.';
-
-CREATE FUNCTION @extschema@.mm_end_break_glass(user_id uuid) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    caller CONSTANT text := @extschema@.mm_caller_role();
-    -- The platform, and the person themself, may end anybody's.
-    anybodys CONSTANT boolean := @extschema@.mm_caller_is_system() OR mm_end_break_glass.user_id IS NOT DISTINCT FROM auth.uid();
-    ended integer;
-BEGIN
-    UPDATE @extschema@.break_glass_grants AS g SET ended_at = clock_timestamp()
-    WHERE g.user_id = mm_end_break_glass.user_id AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
-      AND (anybodys OR (g.auditor_role = caller AND g.auditor_person IS NOT DISTINCT FROM auth.uid()));
-    GET DIAGNOSTICS ended = ROW_COUNT;
-    IF ended > 0 THEN
-        PERFORM @extschema@.mm_audit('END_BREAK_GLASS', 'break_glass_grants', mm_end_break_glass.user_id, jsonb_build_object('grants', ended));
-    END IF;
-    RETURN ended;
-END;
-$$;
-
-COMMENT ON FUNCTION @extschema@.mm_end_break_glass(uuid) IS
-    'Ends the calling auditor''s access to a person''s rows before its time; the system role and the person themself end everybody''s. Returns how many grants it ended.';
-
-CREATE FUNCTION @extschema@.mm_broken_glass() RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Not now(): a transaction that stays open must not outlive the grant.
-    SELECT coalesce(array_agg(g.user_id), '{}')
-    FROM @extschema@.break_glass_grants AS g
-    WHERE g.auditor_role = @extschema@.mm_caller_role() AND g.auditor_person IS NOT DISTINCT FROM auth.uid()
-      AND g.ended_at IS NULL AND g.expires_at > clock_timestamp()
+    WITH modality AS (
+        -- As the active model says; a modality it does not mention under modalities counts fully.
+        SELECT f.name, m.spec -> 'modalities' -> f.name -> 'expected_weight' AS weight
+        FROM @extschema@.mm_models AS m
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT x ->> 'modality' AS name FROM jsonb_array_elements(m.spec -> 'features') AS x
+            UNION SELECT k FROM jsonb_object_keys(coalesce(m.spec -> 'modalities', '{}')) AS k) AS f
+        WHERE m.is_active
+    ), expected AS MATERIALIZED (
+        SELECT t.type, array_agg(modality.name) AS names
+        FROM unnest(ARRAY['full', 'quick', 'voice-only']) AS t (type)
+        JOIN modality ON CASE jsonb_typeof(modality.weight)
+            WHEN 'object' THEN coalesce((modality.weight ->> t.type)::float8, 0)
+            WHEN 'number' THEN (modality.weight #>> '{}')::float8
+            ELSE 1 END > 0
+        GROUP BY t.type
+    ), late AS MATERIALIZED (
+        -- One look at a score, however many analyses of its session have come, and at nothing else unless one is new.
+        SELECT f.session_id, f.session_created_at
+        FROM (SELECT x.session_id, array_agg(x.modality) AS modalities
+              FROM (SELECT a.session_id, 'text' AS modality FROM @extschema@.text_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'audio' FROM @extschema@.audio_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'visual' FROM @extschema@.visual_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
+                    UNION ALL SELECT a.session_id, 'passive' FROM @extschema@.passive_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)) AS x
+              GROUP BY x.session_id) AS arrived
+        JOIN @extschema@.fusion_outputs AS f ON f.session_id = arrived.session_id AND NOT f.arrived_modalities @> arrived.modalities
+    ), waiting AS (
+        SELECT s.id, s.user_id, s.created_at, coalesce(s.assessment_type, 'full') AS type, false AS refresh
+        FROM @extschema@.assessment_sessions AS s
+        WHERE s.status IN ('pending', 'processing') AND (person IS NULL OR s.user_id = person)
+        UNION ALL
+        SELECT s.id, s.user_id, s.created_at, s.assessment_type, true
+        FROM late AS l
+        JOIN @extschema@.assessment_sessions AS s ON s.id = l.session_id AND s.created_at = l.session_created_at AND s.status = 'completed'
+    )
+    SELECT p.user_id, r.sessions, r.times, r.refreshes
+    FROM (SELECT w.user_id, min(w.created_at) AS since, array_agg(w.id) AS sessions, array_agg(w.created_at) AS times,
+                 array_agg(w.type) AS types, array_agg(w.refresh) AS refreshes
+          FROM waiting AS w GROUP BY w.user_id ORDER BY since, w.user_id) AS p
+    CROSS JOIN LATERAL (
+        SELECT array_agg(s.id ORDER BY s.at, s.id) AS sessions, array_agg(s.at ORDER BY s.at, s.id) AS times,
+               array_agg(s.refresh ORDER BY s.at, s.id) AS refreshes
+        FROM unnest(p.sessions, p.times, p.types, p.refreshes) AS s (id, at, type, refresh)
+        LEFT JOIN expected AS e ON e.type = s.type
+        CROSS JOIN LATERAL (
+            SELECT array_agg(a.modality) AS modalities, max(a.processed_at) AS newest
+            FROM (SELECT 'text' AS modality, x.processed_at FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'audio', x.processed_at FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'visual', x.processed_at FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
+                  UNION ALL SELECT 'passive', x.processed_at FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id) AS a
+            WHERE NOT s.refresh) AS arrived
+        WHERE s.refresh OR arrived.newest <= settled OR arrived.modalities @> coalesce(e.names, '{}')) AS r
+    WHERE r.sessions IS NOT NULL
+    ORDER BY p.since, p.user_id
     $$;
 
-COMMENT ON FUNCTION @extschema@.mm_broken_glass() IS
-    'The people whose rows the calling auditor may read at this moment, by mm_break_glass().';
+CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, window_start timestamptz, person uuid)
+    RETURNS TABLE (session_id uuid, user_id uuid, created_at timestamptz, refresh boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT s.id, p.user_id, s.at, s.refresh
+    FROM @extschema@.mm_ready_people(settled, window_start, person) AS p
+    CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
+    $$;
+
+CREATE FUNCTION @extschema@.mm_seal() RETURNS trigger
+    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'mm_seal_wrapper';
+
+COMMENT ON FUNCTION @extschema@.mm_seal() IS
+    'Trigger, BEFORE INSERT OR UPDATE of a row; argument: the table whose values these are. Validates what the statement writes into the columns of mm_protected_columns() and, where mindmeasure.key_file is set, seals it. What comes sealed must open in its place (MM023) and be valid; what looks sealed and is not is refused (23514). Errors: MM020 key file, MM021 key-encryption key, MM022 data key, MM024 sealed value without a key file.';
+
+CREATE FUNCTION @extschema@.mm_keep_updated_at() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.updated_at := OLD.updated_at;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_keep_updated_at() IS
+    'Trigger: leaves updated_at what it was, for rows that are only encrypted.';
+
+CREATE FUNCTION @extschema@.mm_create_clear_views() RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    base record;
+    view_name text;
+    reader text;
+BEGIN
+    FOR base IN
+        SELECT t.table_name, c.oid AS relation,
+               (SELECT string_agg(
+                           CASE WHEN p.column_name IS NULL THEN format('x.%I', a.attname)
+                                ELSE format('@extschema@.mm_decrypt(%L, %L, x.id, x.user_id, x.%I) AS %I',
+                                            t.table_name, a.attname, a.attname, a.attname) END,
+                           ', ' ORDER BY a.attnum)
+                FROM pg_attribute AS a
+                LEFT JOIN @extschema@.mm_protected_columns() AS p ON p.table_name = t.table_name AND p.column_name = a.attname
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+        FROM (SELECT DISTINCT m.table_name FROM @extschema@.mm_protected_columns() AS m) AS t
+        JOIN pg_class AS c ON c.relname = t.table_name AND c.relnamespace = '@extschema@'::regnamespace
+        ORDER BY t.table_name
+    LOOP
+        view_name := format('@extschema@.%I', base.table_name || '_clear');
+        -- The reader's own policies and grants decide, and mm_decrypt() asks once more whose values these are.
+        EXECUTE format('CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM @extschema@.%I AS x',
+                       view_name, base.columns, base.table_name);
+        EXECUTE format('COMMENT ON VIEW %s IS %L', view_name,
+                       format('%s with its encrypted columns opened, for the person and the system role. Reads are audited.', base.table_name));
+        FOREACH reader IN ARRAY ARRAY['mindmeasure_user', 'mindmeasure_system', 'mindmeasure_auditor'] LOOP
+            IF has_table_privilege(reader, base.relation, 'SELECT') THEN
+                EXECUTE format('GRANT SELECT ON %s TO %I', view_name, reader);
+            END IF;
+        END LOOP;
+        RETURN NEXT view_name;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_create_clear_views() IS
+    'Makes or renews the *_clear views of every table of mm_protected_columns(), with all columns that the table has now; returns their names. Owner of the tables.';
+
+CREATE FUNCTION @extschema@.mm_reveal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    opened jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_reveal.table_name LOOP
+        -- A JSON null may be NULL or a document: neither is sealed.
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null';
+        -- Only a protected table's rows are sure to have both.
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        opened := jsonb_set(opened, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_decrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN opened;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_reveal(text, jsonb) IS
+    'to_jsonb() of a row of table_name, with the columns of mm_protected_columns() opened; other tables'' rows as they are. Caller: the system role, or the row''s person (42501). Errors: as mm_decrypt().';
+
+CREATE FUNCTION @extschema@.mm_conceal(table_name text, row_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    sealed jsonb := row_data;
+    protected record;
+    row_id uuid;
+    person uuid;
+BEGIN
+    IF NOT @extschema@.mm_encryption_on() THEN
+        RETURN row_data;
+    END IF;
+    FOR protected IN SELECT p.column_name, p.data_type FROM @extschema@.mm_protected_columns() AS p WHERE p.table_name = mm_conceal.table_name LOOP
+        CONTINUE WHEN coalesce(jsonb_typeof(row_data -> protected.column_name), 'null') = 'null'
+            OR CASE protected.data_type WHEN 'jsonb' THEN @extschema@.mm_is_envelope(row_data -> protected.column_name)
+                                        ELSE @extschema@.mm_is_envelope(row_data ->> protected.column_name) END;
+        row_id := row_data ->> 'id';
+        person := row_data ->> 'user_id';
+        sealed := jsonb_set(sealed, ARRAY[protected.column_name], CASE protected.data_type
+            WHEN 'jsonb' THEN @extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data -> protected.column_name)
+            ELSE to_jsonb(@extschema@.mm_encrypt(table_name, protected.column_name, row_id, person, row_data ->> protected.column_name)) END);
+    END LOOP;
+    RETURN sealed;
+END;
+$$;
+
+COMMENT ON FUNCTION @extschema@.mm_conceal(text, jsonb) IS
+    'to_jsonb() of a row of table_name with the columns of mm_protected_columns() sealed, where encryption is on; what is sealed stays. mm_reveal() opens it. Caller: the system role, or the row''s person (42501). Errors: as mm_encrypt().';
+
+CREATE PROCEDURE @extschema@.mm_encrypt_existing(batch_rows integer DEFAULT 1000)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    name text;
+    batch record;
+    after uuid;
+    done bigint := 0;
+    total bigint;
+BEGIN
+    -- A procedure that commits cannot carry a SET clause.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    SELECT coalesce(sum(u.rows), 0) INTO total FROM @extschema@.mm_unencrypted_rows() AS u;
+    FOREACH name IN ARRAY ARRAY(SELECT DISTINCT p.table_name FROM @extschema@.mm_protected_columns() AS p ORDER BY 1) LOOP
+        after := NULL;
+        LOOP
+            SELECT b.last_id, b.encrypted INTO STRICT batch FROM @extschema@.mm_encrypt_batch(name, after, batch_rows) AS b;
+            after := batch.last_id;
+            done := done + batch.encrypted;
+            IF batch.encrypted > 0 THEN
+                PERFORM @extschema@.mm_progress('encrypt', done, greatest(done, total));
+            END IF;
+            COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            EXIT WHEN after IS NULL;
+            PERFORM @extschema@.mm_show_progress('encrypt', done, greatest(done, total));
+        END LOOP;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE @extschema@.mm_encrypt_existing(integer) IS
+    'CALL: encrypts what was written before mindmeasure.key_file was set, batch_rows rows of a table at a time, each batch committed; may be stopped and called again. updated_at stays. Old row versions hold the open values until VACUUM FULL. System role only (42501).';
 
 CREATE FUNCTION @extschema@.mm_time_bounds(partition regclass, OUT from_time timestamptz, OUT to_time timestamptz, OUT is_default boolean)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -1243,6 +1636,7 @@ CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.mm_archive_turn();
@@ -1464,6 +1858,18 @@ BEGIN
     END LOOP;
 END;
 $$;
+
+CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
+    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
+    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
+    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
+    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
+    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
+    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
+    $$;
 
 CREATE OR REPLACE PROCEDURE @extschema@.mm_partition_sessions_in_steps()
     LANGUAGE plpgsql
@@ -1838,411 +2244,6 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION @extschema@.mm_stays_behind(table_name text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT table_name IN ('user_keys', 'audit_subjects') $$;
-
-COMMENT ON FUNCTION @extschema@.mm_stays_behind(text) IS 'Part of mm_export_user() and mm_import_user(): whether a table of a person''s is never exported.';
-
-CREATE FUNCTION @extschema@.mm_reveal_history(line jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(line -> 'row_before') = 'object'
-                THEN line || jsonb_build_object('row_before', @extschema@.mm_reveal(line ->> 'table_name', line -> 'row_before'))
-                ELSE line END
-    $$;
-
-COMMENT ON FUNCTION @extschema@.mm_reveal_history(jsonb) IS 'Part of mm_export_user(): a row of row_history with what is sealed in row_before opened.';
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user_rows(user_id uuid)
-    RETURNS TABLE (table_name text, document jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    SET bytea_output = 'hex' SET extra_float_digits = 1
-    AS $$
-DECLARE
-    queries text;
-BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id: is missing' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give user_id.';
-    END IF;
-    IF NOT @extschema@.mm_caller_is_system() AND user_id IS DISTINCT FROM auth.uid() THEN
-        RAISE EXCEPTION 'permission denied: only the person or the system role exports a person'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Set the request''s claims so that auth.uid() is the person, or SET ROLE mindmeasure_system.';
-    END IF;
-    -- One statement: all tables as of one moment. What is sealed is opened.
-    SELECT string_agg(format('SELECT %L::text, %s FROM %s AS r WHERE r.user_id = $1', t.table_name,
-               CASE WHEN t.table_name = 'row_history' THEN format('@extschema@.mm_reveal_history(%s)', @extschema@.mm_row_document(t.relation))
-                    WHEN t.table_name IN (SELECT c.table_name FROM @extschema@.mm_protected_columns() AS c)
-                    THEN format('@extschema@.mm_reveal(%L, %s)', t.table_name, @extschema@.mm_row_document(t.relation))
-                    ELSE @extschema@.mm_row_document(t.relation) END,
-               t.relation), ' UNION ALL ')
-    INTO STRICT queries
-    FROM @extschema@.mm_person_tables() AS t
-    WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name);
-    RETURN QUERY EXECUTE queries USING user_id;
-    IF NOT current_setting('transaction_read_only')::boolean THEN
-        PERFORM @extschema@.mm_audit('EXPORT', NULL, user_id, NULL);
-    ELSE
-        RAISE LOG 'mindmeasure audit: export of person % by %', user_id, session_user;
-    END IF;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_export_user(user_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-    AS $$
-DECLARE
-    result jsonb;
-BEGIN
-    SELECT jsonb_build_object(
-        'format', 'mindmeasure person', 'format_version', 1,
-        'schema_version', (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m),
-        'extension_version', (SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'mindmeasure'),
-        'exported_at', clock_timestamp(),
-        'user_id', mm_export_user.user_id,
-        -- What each table had for columns: one that is not in a row was NULL.
-        'columns', (SELECT jsonb_object_agg(t.table_name, (SELECT jsonb_agg(c.name) FROM @extschema@.mm_row_columns(t.relation) AS c))
-                    FROM @extschema@.mm_person_tables() AS t WHERE t.is_ours AND NOT @extschema@.mm_stays_behind(t.table_name)),
-        'tables', (SELECT coalesce(jsonb_object_agg(x.table_name, x.documents), '{}')
-                   FROM (SELECT r.table_name, jsonb_agg(r.document ORDER BY coalesce(r.document ->> 'created_at', r.document ->> 'recorded_at', r.document ->> 'processed_at'),
-                                coalesce(r.document ->> 'id', r.document ->> 'session_id')) AS documents
-                         FROM @extschema@.mm_export_user_rows(mm_export_user.user_id) AS r GROUP BY r.table_name) AS x))
-    INTO STRICT result;
-    RETURN result;
-EXCEPTION WHEN program_limit_exceeded THEN
-    RAISE EXCEPTION 'the person''s rows are larger than one document may be'
-        USING ERRCODE = 'program_limit_exceeded', HINT = 'SELECT * FROM mm_export_user_rows(user_id) gives them one by one.';
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_import_user(document jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
-    AS $$
-DECLARE
-    person uuid;
-    part record;
-    unknown text;
-    stored bigint := 0;
-BEGIN
-    PERFORM @extschema@.mm_require_system();
-    -- IS TRUE: what is missing or of another type is wrong, too.
-    IF (document ->> 'format' = 'mindmeasure person') IS NOT TRUE OR jsonb_typeof(document -> 'tables') IS DISTINCT FROM 'object'
-       OR jsonb_typeof(document -> 'columns') IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document: is not what mm_export_user() gives'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give its result as it was, with format, columns and tables.';
-    END IF;
-    IF document -> 'format_version' IS DISTINCT FROM '1' THEN
-        RAISE EXCEPTION 'document.format_version: must be 1'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with the version of mindmeasure that is installed here.';
-    END IF;
-    IF NOT coalesce(jsonb_typeof(document -> 'schema_version') = 'number', false)
-       OR (document ->> 'schema_version')::numeric > (SELECT max(m.version) FROM @extschema@.mm_schema_migrations AS m) THEN
-        RAISE EXCEPTION 'document.schema_version: must be that of this database or older'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER EXTENSION mindmeasure UPDATE here, or SELECT * FROM mm_migrate().';
-    END IF;
-    IF NOT coalesce(document ->> 'user_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false) THEN
-        RAISE EXCEPTION 'document.user_id: must be a UUID'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-    END IF;
-    person := document ->> 'user_id';
-    FOR part IN SELECT t.key AS name, t.value AS rows, p.relation, document -> 'columns' -> t.key AS columns
-                FROM jsonb_each(document -> 'tables') AS t
-                LEFT JOIN @extschema@.mm_person_tables() AS p ON p.is_ours AND p.table_name = t.key AND NOT @extschema@.mm_stays_behind(t.key)
-                ORDER BY t.key
-    LOOP
-        IF part.relation IS NULL THEN
-            RAISE EXCEPTION 'document.tables.%: there is no such table here', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Make the table as it was where the document comes from, or take it out of the document.';
-        END IF;
-        IF jsonb_typeof(part.rows) <> 'array' OR jsonb_path_exists(part.rows, 'strict $[*] ? (@.type() != "object")') THEN
-            RAISE EXCEPTION 'document.tables.%: must be an array of objects', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document) WHERE r.document ->> 'user_id' IS DISTINCT FROM person::text) THEN
-            RAISE EXCEPTION 'document.tables.%.user_id: must be document.user_id in every row', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'A document holds one person.';
-        END IF;
-        -- The owner, as who this runs, stores envelopes unopened.
-        IF EXISTS (SELECT FROM jsonb_array_elements(part.rows) AS r (document)
-                   JOIN @extschema@.mm_protected_columns() AS c ON c.table_name = part.name
-                   WHERE CASE jsonb_typeof(r.document -> c.column_name) WHEN 'string' THEN @extschema@.mm_is_envelope(r.document ->> c.column_name)
-                              WHEN 'object' THEN @extschema@.mm_is_envelope(r.document -> c.column_name) END) THEN
-            RAISE EXCEPTION 'document.tables.%: holds sealed values', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Export with mm_export_user(), which opens them; what is stored here is sealed anew.';
-        END IF;
-        IF jsonb_typeof(part.columns) IS DISTINCT FROM 'array' THEN
-            RAISE EXCEPTION 'document.columns.%: must be an array of names', part.name
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the document as it was exported.';
-        END IF;
-        SELECT min(x.name) INTO unknown
-        FROM (SELECT jsonb_array_elements_text(part.columns)
-              UNION SELECT jsonb_object_keys(r.document) FROM jsonb_array_elements(part.rows) AS r (document)) AS x (name)
-        WHERE x.name NOT IN (SELECT c.name FROM @extschema@.mm_row_columns(part.relation) AS c) AND part.rows <> '[]';
-        IF unknown IS NOT NULL THEN
-            RAISE EXCEPTION 'document.tables.%.%: there is no such column here', part.name, unknown
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Add the column as it was where the document comes from: nothing is left out silently.';
-        END IF;
-    END LOOP;
-
-    PERFORM @extschema@.mm_close_person(person);
-    IF EXISTS (SELECT FROM @extschema@.erasure_log AS e WHERE e.person = @extschema@.mm_tombstone((document ->> 'user_id')::uuid)) THEN
-        RAISE EXCEPTION 'document.user_id: the person has been erased'
-            USING ERRCODE = 'MM004', HINT = 'An erased person is not brought back.';
-    END IF;
-    IF @extschema@.mm_person_is_known(person) THEN
-        RAISE EXCEPTION 'document.user_id: rows of this person are here already'
-            USING ERRCODE = 'unique_violation',
-                  HINT = 'A document goes into an empty place. A sign-up has made a profile? DELETE FROM profiles WHERE user_id = … first; what is worth keeping, export first.';
-    END IF;
-    -- They come with their history: that they come is not part of it.
-    PERFORM set_config('mindmeasure.without_history', 'on', true);
-    BEGIN
-        FOR part IN SELECT p.table_name, p.relation, document -> 'tables' -> p.table_name AS rows, document -> 'columns' -> p.table_name AS columns
-                    FROM @extschema@.mm_person_tables() AS p
-                    WHERE p.is_ours AND document -> 'tables' ? p.table_name
-                    -- Keys first: all else refers to them.
-                    ORDER BY p.table_name <> 'session_keys', p.table_name
-        LOOP
-            CONTINUE WHEN part.rows = '[]' OR @extschema@.mm_stays_behind(part.table_name);
-            IF part.table_name = 'row_history' THEN
-                SELECT jsonb_agg(CASE WHEN jsonb_typeof(r.line -> 'row_before') = 'object' THEN r.line
-                           || jsonb_build_object('row_before', @extschema@.mm_conceal(r.line ->> 'table_name', r.line -> 'row_before')) ELSE r.line END)
-                INTO part.rows FROM jsonb_array_elements(part.rows) AS r (line);
-            END IF;
-            stored := stored + @extschema@.mm_store_row(part.relation, part.rows, ARRAY(SELECT jsonb_array_elements_text(part.columns)), true);
-        END LOOP;
-    EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'document.tables.%: an id belongs to a row that is here already', part.table_name
-            USING ERRCODE = 'unique_violation', HINT = 'Nothing was stored. The same id cannot stand for two people, nor twice in a document.';
-    END;
-    PERFORM set_config('mindmeasure.without_history', '', true);
-    PERFORM @extschema@.mm_audit('IMPORT', NULL, person, jsonb_build_object('rows', stored));
-    RETURN stored;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_fuse_pending(max_sessions integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    settled CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.settle_interval', true), ''), '10min')::interval;
-    window_start CONSTANT timestamptz := now() - coalesce(nullif(current_setting('mindmeasure.refresh_window', true), ''), '1d')::interval;
-    -- Sessions whose people are locked and looked at together, and that one subtransaction scores: what it
-    -- has taken of memory, a few MB whatever their number, stays until the transaction ends.
-    batch_size CONSTANT integer := 2000;
-    -- In the select list, where it goes on when the next person is fetched.
-    people CURSOR FOR
-        SELECT (r.ready).* FROM (SELECT @extschema@.mm_ready_people(settled, window_start, NULL) AS ready) AS r;
-    person record;
-    room integer;
-    -- A batch: sessions, and for each its person, its time, and whether it is scored already.
-    sessions uuid[];
-    persons uuid[];
-    times timestamptz[];
-    refreshes boolean[];
-    together record;
-    -- Where ranges of the batch end that are still to be scored, the next one last; and where that one begins.
-    ends integer[];
-    first integer;
-    last integer;
-    one record;
-    left_over uuid[];
-    scored bigint := 0;
-    taken integer := 0;
-    state text;
-    reason text;
-BEGIN
-    IF NOT @extschema@.mm_caller_is_system() THEN
-        RAISE EXCEPTION 'permission denied: mm_fuse_pending() is for the system role'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'SET ROLE mindmeasure_system, or be granted it.';
-    END IF;
-    IF max_sessions IS NULL OR max_sessions < 1 THEN
-        RAISE EXCEPTION 'max_sessions: must be 1 or more'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the most sessions one call should score, e.g. 1000.';
-    END IF;
-    OPEN people;
-    WHILE taken < max_sessions LOOP
-        sessions := '{}';
-        persons := '{}';
-        times := '{}';
-        refreshes := '{}';
-        LOOP
-            room := least(batch_size, max_sessions - taken) - cardinality(sessions);
-            EXIT WHEN room <= 0;
-            FETCH people INTO person;
-            EXIT WHEN NOT FOUND;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(@extschema@.mm_person_lock_key(person.user_id));
-            -- All of a person's at once, up to what was asked for.
-            room := max_sessions - taken - cardinality(sessions);
-            sessions := sessions || person.sessions[1:room];
-            times := times || person.times[1:room];
-            refreshes := refreshes || person.refreshes[1:room];
-            persons := persons || array_fill(person.user_id, ARRAY[least(room, cardinality(person.sessions))]);
-        END LOOP;
-        EXIT WHEN sessions = '{}';
-
-        -- Read again under the locks: another worker may just have committed these. A session that
-        -- somebody is writing waits for the next call, and the person's later ones with it. People with
-        -- something to refresh come last.
-        WITH held AS MATERIALIZED (
-            SELECT s.id, s.status
-            FROM unnest(sessions, times) AS w (id, at)
-            JOIN @extschema@.assessment_sessions AS s ON s.id = w.id AND s.created_at = w.at
-            FOR UPDATE OF s SKIP LOCKED
-        ), seen AS (
-            SELECT w.*, h.status, bool_or(h.id IS NULL) OVER (PARTITION BY w.person ORDER BY w.place) AS waits
-            FROM unnest(sessions, persons, times, refreshes) WITH ORDINALITY AS w (id, person, at, refresh, place)
-            LEFT JOIN held AS h ON h.id = w.id
-        ), ready AS (
-            SELECT s.*, bool_or(s.refresh) OVER (PARTITION BY s.person) AS mixed
-            FROM seen AS s
-            WHERE NOT s.waits AND s.refresh = (s.status = 'completed') AND s.status <> 'failed'
-        )
-        SELECT array_agg(r.id ORDER BY r.mixed, r.place) AS sessions,
-               array_agg(r.person ORDER BY r.mixed, r.place) AS persons,
-               array_agg(r.at ORDER BY r.mixed, r.place) AS times,
-               array_agg(r.refresh ORDER BY r.mixed, r.place) AS refreshes,
-               count(*) AS number,
-               count(*) FILTER (WHERE NOT r.mixed) AS unmixed
-        INTO together
-        FROM ready AS r;
-
-        first := 1;
-        ends := ARRAY[together.number, together.unmixed];
-        WHILE ends <> '{}' LOOP
-            last := ends[cardinality(ends)];
-            left_over := together.sessions[first:last];
-            IF first <= last AND last <= together.unmixed THEN
-                BEGIN
-                    left_over := @extschema@.mm_fuse_batch(left_over, together.persons[first:last], together.times[first:last]);
-                    scored := scored + last - first + 1 - cardinality(left_over);
-                    taken := taken + last - first + 1 - cardinality(left_over);
-                EXCEPTION WHEN OTHERS THEN
-                    -- One of them: which one, the halves tell.
-                    IF first < last THEN
-                        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                        RAISE LOG 'mm_fuse_pending: % sessions are scored in halves: % %', last - first + 1, state, reason;
-                        ends := ends || (first + last) / 2;
-                        CONTINUE;
-                    END IF;
-                END;
-            END IF;
-            FOR one IN
-                SELECT w.id AS session_id, w.at AS created_at, w.refresh
-                FROM unnest(together.sessions[first:last], together.times[first:last], together.refreshes[first:last]) WITH ORDINALITY AS w (id, at, refresh, place)
-                WHERE w.id = ANY (left_over)
-                ORDER BY w.place
-            LOOP
-                BEGIN
-                    PERFORM @extschema@.mm_fuse_session(one.session_id, one.refresh);
-                    scored := scored + 1;
-                    taken := taken + 1;
-                EXCEPTION WHEN OTHERS THEN
-                    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
-                    -- Not the session's fault (MM02x: the key file's): retried by the next call, and not counted, so that such
-                    -- sessions cannot use up every batch.
-                    IF left(state, 2) IN ('40', '53', '55', '57', '58') OR state IN ('MM020', 'MM021', 'MM024') OR one.refresh THEN
-                        RAISE WARNING 'session %: % %', one.session_id, state, reason;
-                    ELSE
-                        taken := taken + 1;
-                        UPDATE @extschema@.assessment_sessions AS s
-                        SET status = 'failed', failure_reason = left(state || ' ' || reason, 1000)
-                        WHERE s.id = one.session_id AND s.created_at = one.created_at;
-                    END IF;
-                END;
-            END LOOP;
-            first := last + 1;
-            ends := trim_array(ends, 1);
-        END LOOP;
-    END LOOP;
-    CLOSE people;
-    RETURN scored;
-END;
-$$;
-
-CREATE FUNCTION @extschema@.mm_ready_people(settled timestamptz, window_start timestamptz, person uuid)
-    RETURNS TABLE (user_id uuid, sessions uuid[], times timestamptz[], refreshes boolean[])
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    WITH modality AS (
-        -- As the active model says; a modality it does not mention under modalities counts fully.
-        SELECT f.name, m.spec -> 'modalities' -> f.name -> 'expected_weight' AS weight
-        FROM @extschema@.mm_models AS m
-        CROSS JOIN LATERAL (
-            SELECT DISTINCT x ->> 'modality' AS name FROM jsonb_array_elements(m.spec -> 'features') AS x
-            UNION SELECT k FROM jsonb_object_keys(coalesce(m.spec -> 'modalities', '{}')) AS k) AS f
-        WHERE m.is_active
-    ), expected AS MATERIALIZED (
-        SELECT t.type, array_agg(modality.name) AS names
-        FROM unnest(ARRAY['full', 'quick', 'voice-only']) AS t (type)
-        JOIN modality ON CASE jsonb_typeof(modality.weight)
-            WHEN 'object' THEN coalesce((modality.weight ->> t.type)::float8, 0)
-            WHEN 'number' THEN (modality.weight #>> '{}')::float8
-            ELSE 1 END > 0
-        GROUP BY t.type
-    ), late AS MATERIALIZED (
-        -- One look at a score, however many analyses of its session have come, and at nothing else unless one is new.
-        SELECT f.session_id, f.session_created_at
-        FROM (SELECT x.session_id, array_agg(x.modality) AS modalities
-              FROM (SELECT a.session_id, 'text' AS modality FROM @extschema@.text_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'audio' FROM @extschema@.audio_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'visual' FROM @extschema@.visual_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)
-                    UNION ALL SELECT a.session_id, 'passive' FROM @extschema@.passive_analysis AS a WHERE a.processed_at >= window_start AND (person IS NULL OR a.user_id = person)) AS x
-              GROUP BY x.session_id) AS arrived
-        JOIN @extschema@.fusion_outputs AS f ON f.session_id = arrived.session_id AND NOT f.arrived_modalities @> arrived.modalities
-    ), waiting AS (
-        SELECT s.id, s.user_id, s.created_at, coalesce(s.assessment_type, 'full') AS type, false AS refresh
-        FROM @extschema@.assessment_sessions AS s
-        WHERE s.status IN ('pending', 'processing') AND (person IS NULL OR s.user_id = person)
-        UNION ALL
-        SELECT s.id, s.user_id, s.created_at, s.assessment_type, true
-        FROM late AS l
-        JOIN @extschema@.assessment_sessions AS s ON s.id = l.session_id AND s.created_at = l.session_created_at AND s.status = 'completed'
-    )
-    SELECT p.user_id, r.sessions, r.times, r.refreshes
-    FROM (SELECT w.user_id, min(w.created_at) AS since, array_agg(w.id) AS sessions, array_agg(w.created_at) AS times,
-                 array_agg(w.type) AS types, array_agg(w.refresh) AS refreshes
-          FROM waiting AS w GROUP BY w.user_id ORDER BY since, w.user_id) AS p
-    CROSS JOIN LATERAL (
-        SELECT array_agg(s.id ORDER BY s.at, s.id) AS sessions, array_agg(s.at ORDER BY s.at, s.id) AS times,
-               array_agg(s.refresh ORDER BY s.at, s.id) AS refreshes
-        FROM unnest(p.sessions, p.times, p.types, p.refreshes) AS s (id, at, type, refresh)
-        LEFT JOIN expected AS e ON e.type = s.type
-        CROSS JOIN LATERAL (
-            SELECT array_agg(a.modality) AS modalities, max(a.processed_at) AS newest
-            FROM (SELECT 'text' AS modality, x.processed_at FROM @extschema@.text_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'audio', x.processed_at FROM @extschema@.audio_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'visual', x.processed_at FROM @extschema@.visual_analysis AS x WHERE x.session_id = s.id
-                  UNION ALL SELECT 'passive', x.processed_at FROM @extschema@.passive_analysis AS x WHERE x.session_id = s.id) AS a
-            WHERE NOT s.refresh) AS arrived
-        WHERE s.refresh OR arrived.newest <= settled OR arrived.modalities @> coalesce(e.names, '{}')) AS r
-    WHERE r.sessions IS NOT NULL
-    ORDER BY p.since, p.user_id
-    $$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_ready_sessions(settled timestamptz, window_start timestamptz, person uuid)
-    RETURNS TABLE (session_id uuid, user_id uuid, created_at timestamptz, refresh boolean)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT s.id, p.user_id, s.at, s.refresh
-    FROM @extschema@.mm_ready_people(settled, window_start, person) AS p
-    CROSS JOIN LATERAL unnest(p.sessions, p.times, p.refreshes) AS s (id, at, refresh)
-    $$;
-
-CREATE OR REPLACE FUNCTION @extschema@.mm_jobs() RETURNS TABLE (job text, schedule text, command text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- pg_cron 1.4 knows no seconds. One statement a job: a CALL that commits must stand alone.
-    SELECT 'mindmeasure pending', '* * * * *', 'SELECT @extschema@.mm_fuse_pending()'
-    UNION ALL SELECT 'mindmeasure partitions', '5 0 * * *', 'SELECT * FROM @extschema@.mm_ensure_partitions()'
-    UNION ALL SELECT 'mindmeasure archive', '15 2 * * *', 'CALL @extschema@.mm_run_retention(''{archive}'')'
-    UNION ALL SELECT 'mindmeasure retention', '15 3 * * *', 'CALL @extschema@.mm_run_retention(''{redact,drop}'')'
-    UNION ALL SELECT 'mindmeasure erasures', '45 * * * *', 'SELECT @extschema@.mm_finish_erasures()'
-    UNION ALL SELECT 'mindmeasure seal audit', '*/10 * * * *', 'SELECT @extschema@.mm_seal_audit()'
-    $$;
-
 CREATE FUNCTION @extschema@.mm_current_person() RETURNS uuid /* Option < Uuid > */
 STRICT STABLE PARALLEL RESTRICTED
 LANGUAGE c /* Rust */
@@ -2289,7 +2290,7 @@ CREATE FUNCTION @extschema@.mm_encrypt(
 	"row_id" uuid, /* Uuid */
 	"user_id" uuid, /* Uuid */
 	"value" jsonb /* RawJsonb */
-) RETURNS jsonb /* JsonbText */
+) RETURNS jsonb /* RawJsonb */
 STRICT VOLATILE 
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */

@@ -123,6 +123,7 @@ CREATE PROCEDURE @extschema@.mm_archive_commit(moved bigint, total bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.mm_archive_turn();
