@@ -51,6 +51,7 @@ CALLS=(
     "mm_explain_session|SELECT mm_explain_session('$SESSION')"
     "mm_score_history|SELECT * FROM mm_score_history('$PERSON', '-infinity', 'infinity')"
     "mm_report_html|SELECT mm_report_html('$PERSON', '2000-01-01', '2100-01-01')"
+    "mm_session_time|SELECT mm_session_time('$SESSION')"
     "mm_json_schema|SELECT mm_json_schema('mood')"
     "mm_own_rate|SELECT * FROM mm_own_rate('$PERSON')"
     "mm_decrypt|SELECT mm_decrypt('assessment_sessions', 'reflection_notes', '$SESSION', '$PERSON', 'open')"
