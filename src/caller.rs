@@ -137,9 +137,7 @@ const ADMITTED_ONE_BY_ONE: u32 = 64;
 #[pg_extern(volatile, strict, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn mm_admit_person(user_id: Uuid, fcinfo: pg_sys::FunctionCallInfo) -> bool {
-    // SAFETY: Postgres passes the call's own fmgr info.
-    let schema = unsafe { pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid) };
-    or_raise(admit(user_id, schema))
+    or_raise(admit(user_id, Schema::oid_of(fcinfo)))
 }
 
 /// The same, for triggers in Rust.

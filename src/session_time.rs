@@ -8,6 +8,7 @@ use crate::direct::{Table, View};
 use crate::entry::registered;
 use crate::error::{or_raise, Result};
 use crate::identity::mm_current_person;
+use crate::sql::Schema;
 
 /// A session's created_at; NULL where there is none of the caller's.
 ///
@@ -19,9 +20,7 @@ fn mm_session_time(
     session_id: Uuid,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Option<TimestampWithTimeZone> {
-    // SAFETY: Postgres passes the call's own fmgr info.
-    let schema = unsafe { pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid) };
-    or_raise(session_time(schema, session_id))
+    or_raise(session_time(Schema::oid_of(fcinfo), session_id))
 }
 
 fn session_time(schema: pg_sys::Oid, id: Uuid) -> Result<Option<TimestampWithTimeZone>> {

@@ -24,8 +24,13 @@ pub struct Schema {
 impl Schema {
     /// The schema of the function that is being called: where all of the extension is.
     pub fn of(fcinfo: pg_sys::FunctionCallInfo) -> Schema {
-        // SAFETY: Postgres passes the call's own fmgr info.
-        Schema::of_function(unsafe { (*(*fcinfo).flinfo).fn_oid })
+        Schema::at(Schema::oid_of(fcinfo))
+    }
+
+    /// The same where nothing needs its name.
+    pub fn oid_of(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Oid {
+        // SAFETY: Postgres passes the call's own fmgr info; a look-up.
+        unsafe { pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid) }
     }
 
     pub fn of_function(function: pg_sys::Oid) -> Schema {

@@ -15,6 +15,7 @@ use pgrx::{direct_function_call, IntoDatum};
 use crate::audit::owner;
 use crate::direct::{clear, insert_index_entries, open_target, Entries, Known, Table, BOUNDS};
 use crate::error::{or_raise, Error, Result};
+use crate::sql::Schema;
 use crate::trigger::{trigger_function, Call};
 use scan::Scan;
 use sorted::Sorted;
@@ -49,15 +50,15 @@ fn mm_move_to_archive(
     cutoff: TimestampWithTimeZone,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Option<i64> {
-    // SAFETY: Postgres passes the call's own fmgr info; plain looks.
-    let (schema, is_owner) = unsafe {
-        (
-            pg_sys::get_func_namespace((*(*fcinfo).flinfo).fn_oid),
-            pg_sys::GetUserId() == owner(),
-        )
-    };
+    // SAFETY: a plain look.
+    let is_owner = unsafe { pg_sys::GetUserId() } == owner();
     or_raise(if is_owner {
-        move_rows(schema, leaf, first_block..end_block, cutoff.into())
+        move_rows(
+            Schema::oid_of(fcinfo),
+            leaf,
+            first_block..end_block,
+            cutoff.into(),
+        )
     } else {
         Err(Error::NotAllowed)
     })
